@@ -1,0 +1,50 @@
+# `make run` on a fresh clone is all it takes; `make help` lists the rest.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test bench lint types format lock clean
+
+help: ## show this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
+		|| grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST)
+
+run: .venv/.run ## web, worker, sandbox gateway and demo shop on http://127.0.0.1:8000 (PORT changes it); Ctrl-C stops all
+	@exec .venv/bin/python dev.py
+
+test: .venv/.test ## everything that CI runs; installs a browser and PostgreSQL from Debian when they are missing
+	@.ci/system-packages
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/pytest -n auto --maxprocesses 4 --dist loadgroup
+
+bench: .venv/.run ## the benchmarks; prints tables, never fails on a time
+	@.venv/bin/python -m bench
+
+lint: .venv/.test ## style and common mistakes
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+
+types: .venv/.test ## mypy, strict
+	.venv/bin/mypy
+
+format: .venv/.test ## rewrite files in the one style
+	.venv/bin/ruff format
+	.venv/bin/ruff check --fix
+
+lock: ## turn requirements.in into requirements.txt, here and in tests/ (ARGS=--upgrade takes newer versions)
+	.ci/lock $(ARGS)
+
+clean: ## remove what can be made again; keeps instance/, which holds data
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov test-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Two stamps, so that `make run` does not wait for test tools. The test lock holds the other one.
+.venv/.run: requirements.txt
+	@.ci/venv $<
+	@touch $@
+
+.venv/.test: tests/requirements.txt requirements.txt
+	@.ci/venv $<
+	@touch $@ .venv/.run

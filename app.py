@@ -1,0 +1,123 @@
+"""The composition root: everything is built and joined here, and only here."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import requests
+from flask import Flask
+from jinja2 import StrictUndefined
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from checkout import cli, logs
+from checkout.domain.vault import Vault
+from checkout.gateway.accounts import Gateways
+from checkout.gateway.transport import Transport
+from checkout.services.terms import Terms
+from checkout.services.webhooks import WebhookSender
+from checkout.store.clock import DatabaseClock
+from checkout.store.engine import make_engine, reading_engine, writing_sessions
+from checkout.web import (
+    context,
+    errors,
+    filters,
+    guards,
+    headers,
+    language,
+    merchant_api,
+    notify,
+    platform,
+    shopper,
+)
+from checkout.web.assets import load_assets
+from config import ROOT, Config
+
+
+def create_app(
+    config: Config | None = None,
+    *,
+    gateway_http: requests.Session | None = None,
+    clock: Callable[[], datetime] | None = None,
+    sender: WebhookSender | None = None,
+) -> Flask:
+    """Build the web application; tests hand in their own clock and roads to the gateway and to merchants."""
+    config = config or Config.from_env()
+    logs.set_up(json_lines=config.production, level=config.LOG_LEVEL)
+    app = Flask(__name__, root_path=str(ROOT))
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.config["MAX_FORM_PARTS"] = 50
+    app.config["SECRET_KEY"] = config.SECRET_KEY[0]
+    app.config["DEBUG"] = config.DEBUG
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.extensions["sampan"] = _join(config, gateway_http, clock, sender)
+
+    language.install(app)
+    filters.install(app)
+    errors.install(app)
+    headers.install(app)
+    app.before_request(guards.refuse_foreign_hosts)
+    app.teardown_appcontext(context.close_db)
+    for view in (shopper, merchant_api, notify, platform):
+        app.register_blueprint(view.bp)
+    cli.install(app)
+    _mount(app, config)
+    if config.PROXY_HOPS:
+        hops = config.PROXY_HOPS
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
+    return app
+
+
+def _join(
+    config: Config,
+    gateway_http: requests.Session | None,
+    clock: Callable[[], datetime] | None,
+    sender: WebhookSender | None,
+) -> context.Parts:
+    if config.on_sqlite:
+        (ROOT / "instance").mkdir(exist_ok=True)
+    engine = make_engine(config.DATABASE_URL)
+    vault = Vault(config.SECRET_KEY)
+    return context.Parts(
+        config=config,
+        engine=engine,
+        reading=reading_engine(engine),
+        sessions=writing_sessions(engine),
+        clock=clock or DatabaseClock(engine),
+        vault=vault,
+        gateways=Gateways(
+            vault,
+            Transport(gateway_http),
+            pay_url_hosts=config.PAY_URL_HOSTS,
+            sandbox_url=f"{config.sandbox_url}/" if config.SANDBOX else None,
+            loopback=not config.production,
+        ),
+        sender=sender or WebhookSender(loopback_allowed=not config.production),
+        terms=Terms(config.PUBLIC_URL, not config.production, config.GATEWAY_RATE_PER_MINUTE),
+        assets=load_assets(ROOT / "static"),
+    )
+
+
+def _mount(app: Flask, config: Config) -> None:
+    """In development the pretend gateway and the pretend shop stand beside us; in production they are not even imported."""
+    mounts = {}
+    if config.SANDBOX:
+        from sandbox import Credential, create_sandbox
+
+        mounts["/sandbox"] = create_sandbox(
+            ledger=str(ROOT / "instance" / "sandbox.db"),
+            public_url=config.sandbox_url,
+            credentials={config.QFPAY_APP_CODE: Credential(config.QFPAY_CLIENT_KEY)},
+        )
+    if config.DEMO_SHOP:
+        from demo_shop import create_demo_shop
+
+        mounts["/demo"] = create_demo_shop(
+            api_url=f"http://127.0.0.1:{config.PORT}",
+            api_key=config.DEMO_API_KEY,
+            webhook_secret=config.DEMO_WEBHOOK_SECRET,
+            public_url=f"{config.PUBLIC_URL}/demo",
+            state=str(ROOT / "instance" / "demo_shop.db"),
+        )
+    if mounts:
+        app.wsgi_app = DispatcherMiddleware(app.wsgi_app, mounts)  # type: ignore[method-assign]

@@ -1,0 +1,1 @@
+"""Sampan, a hosted checkout for QFPay wallets. Imports point right and down: web, services, store and gateway, domain."""

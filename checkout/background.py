@@ -1,0 +1,101 @@
+"""The background work: small steps in a few threads, in a process of its own or inside the web process."""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+from flask import Flask
+from sqlalchemy import delete, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from checkout.services.deliveries import Posting, deliver_next
+from checkout.services.enquiries import Asking, Lanes, enquire_next
+from checkout.services.sessions import close_next
+from checkout.store.models import IdempotencyKey
+from checkout.web.context import Parts, parts_of
+
+log = logging.getLogger(__name__)
+
+Step = Callable[[], bool]  # does one small thing; False: there was nothing to do
+
+IDLE_SECONDS = 0.5
+AFTER_TROUBLE_SECONDS = 3.0
+STOP_SECONDS = 20.0
+KEYS_KEPT = timedelta(days=7)
+# A call to one gateway or endpoint may hang for its whole deadline; others must not wait behind it.
+ENQUIRERS, DELIVERERS = 4, 4
+
+
+class Worker:
+    """Threads that take steps until they are told to stop. Leases make any number of workers harmless."""
+
+    def __init__(self, joined: Parts) -> None:
+        asking = Asking(joined.sessions, joined.gateways, joined.terms, joined.clock, Lanes())
+        posting = Posting(joined.sessions, joined.vault, joined.sender, joined.clock, Lanes())
+        self._joined = joined
+        self._stopping = threading.Event()
+        steps: list[Step] = [lambda: enquire_next(asking)] * ENQUIRERS
+        steps += [lambda: deliver_next(posting)] * DELIVERERS
+        steps += [self._close_next, self._forget_next]
+        self._threads = [threading.Thread(target=self._run, args=(step,), daemon=True) for step in steps]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish the steps under way; what does not finish in time is leased, and due again when the lease ends."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(STOP_SECONDS / len(self._threads))
+
+    def wait(self) -> None:
+        self._stopping.wait()
+
+    def ask_to_stop(self) -> None:
+        self._stopping.set()
+
+    def _run(self, step: Step) -> None:
+        while not self._stopping.is_set():
+            try:
+                if not step():
+                    self._stopping.wait(IDLE_SECONDS)
+            except SQLAlchemyError as error:
+                log.error("the database did not answer: %s", type(error.__cause__ or error).__name__)
+                self._stopping.wait(AFTER_TROUBLE_SECONDS)
+            except Exception:
+                # One poisoned row must not end the thread: its lease keeps it away for a while.
+                log.exception("a background step failed")
+                self._stopping.wait(AFTER_TROUBLE_SECONDS)
+
+    def _close_next(self) -> bool:
+        with self._joined.sessions() as db:
+            return close_next(db, self._joined.terms, self._joined.clock())
+
+    def _forget_next(self) -> bool:
+        """First answers are kept for seven days (safety.md F57)."""
+        with self._joined.sessions() as db:
+            old = (
+                select(IdempotencyKey.key).where(IdempotencyKey.created_at < self._joined.clock() - KEYS_KEPT).limit(1)
+            )
+            if db.scalar(old) is None:
+                db.rollback()
+                self._stopping.wait(60)
+                return False
+            db.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < self._joined.clock() - KEYS_KEPT))
+            db.commit()
+            return False
+
+
+def start_background(app: Flask) -> None:
+    """Run the background work inside this web process, if the settings say so. Call it after the fork."""
+    joined = parts_of(app)
+    if joined.config.embedded_worker and "sampan.worker" not in app.extensions:
+        app.extensions["sampan.worker"] = worker = Worker(joined)
+        worker.start()
+
+
+def stop_background(app: Flask) -> None:
+    if worker := app.extensions.pop("sampan.worker", None):
+        worker.stop()

@@ -1,0 +1,172 @@
+"""The operator's commands: `flask --app app db upgrade`, `merchant add`, `merchant check`, `audit`."""
+
+import json
+import sys
+from typing import Any
+
+import click
+from flask import Flask
+from flask.cli import AppGroup, with_appcontext
+
+from checkout.domain.errors import GatewayError, GatewayRefused, Invalid
+from checkout.domain.ids import new_trade_no
+from checkout.domain.wallets import WALLETS
+from checkout.gateway.codes import look_up
+from checkout.services import audit as auditing
+from checkout.services import merchants
+from checkout.services.merchants import Introduction, Shop
+from checkout.store import migrating
+from checkout.store.models import Merchant
+from checkout.web.context import parts
+from config import Config
+
+database = AppGroup("db", help="The database.")
+merchant = AppGroup("merchant", help="Merchants.")
+
+WALLET_HELP = (
+    f"{', '.join(WALLETS)}; only for some currencies as alipay:HKD+USD. Repeat it, in the order to offer them."
+)
+
+
+def install(app: Flask) -> None:
+    app.cli.add_command(database)
+    app.cli.add_command(merchant)
+    app.cli.add_command(audit)
+
+
+@database.command("upgrade")
+@with_appcontext
+def upgrade() -> None:
+    """Apply missing migrations, then create or update the merchant of the environment."""
+    joined = parts()
+    migrating.upgrade(joined.engine)
+    config = joined.config
+    if not config.QFPAY_APP_CODE:
+        return
+    with joined.sessions() as db:
+        told = merchants.put_environment_merchant(
+            db,
+            joined.vault,
+            environment_shop(config),
+            public_url=config.PUBLIC_URL,
+            http_allowed=not config.production,
+            now=joined.clock(),
+            api_key=config.MERCHANT_API_KEY,
+            webhook_secret=config.MERCHANT_WEBHOOK_SECRET,
+        )
+    if told:
+        _introduce(told, hide_key=bool(config.MERCHANT_API_KEY), hide_secret=bool(config.MERCHANT_WEBHOOK_SECRET))
+
+
+def environment_shop(config: Config) -> Shop:
+    """The single merchant that QFPAY_* and MERCHANT_* describe."""
+    return Shop(
+        name=config.MERCHANT_NAME,
+        app_code=config.QFPAY_APP_CODE,
+        client_key=config.QFPAY_CLIENT_KEY,
+        base_url=config.QFPAY_BASE_URL,
+        mchid=config.QFPAY_MCHID,
+        sign_type=config.QFPAY_SIGN_TYPE,
+        wallets=config.MERCHANT_WALLETS,
+        return_origins=config.MERCHANT_RETURN_ORIGINS,
+        webhook_url=config.MERCHANT_WEBHOOK_URL,
+        options=_options(
+            pay_types=config.MERCHANT_PAY_TYPES,
+            frame=config.MERCHANT_FRAME,
+            limit_pay=config.MERCHANT_LIMIT_PAY,
+            udid=config.MERCHANT_UDID,
+            code_minutes=config.MERCHANT_CODE_MINUTES,
+        ),
+    )
+
+
+def _options(**given: Any) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items() if value}
+
+
+@merchant.command("add")
+@click.option("--name", required=True)
+@click.option("--app-code", required=True, help="As QFPay issued it.")
+@click.option("--client-key", required=True, help="As QFPay issued it; stored encrypted.")
+@click.option("--base-url", default="https://openapi-hk.qfapi.com", show_default=True)
+@click.option("--mchid", help="Only if QFPay issued one.")
+@click.option("--sign-type", type=click.Choice(["sha256", "md5"]), default="sha256", show_default=True)
+@click.option("--wallet", "wallets", multiple=True, help=WALLET_HELP)
+@click.option("--return-origin", "return_origins", multiple=True, help="Where shoppers may be sent back to.")
+@click.option("--webhook-url")
+@click.option("--desktop-pay-type", "pay_types", multiple=True, type=click.Choice(["801514", "801501"]),
+              help="801501: AlipayHK's own QR on desktops instead of 801514.")  # fmt: skip
+@click.option("--frame", multiple=True, type=click.Choice(list(WALLETS)), help="Show this wallet's page in an iframe.")
+@click.option("--limit-pay", type=click.Choice(["no_credit"]))
+@click.option("--udid", help="A device name shown in QFPay's portal, at most 40 characters.")
+@click.option("--code-minutes", type=click.IntRange(5, 120), help="How long a code may be paid; default 30.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object and nothing else on stdout.")
+@with_appcontext
+def add(as_json: bool, pay_types: Any, frame: Any, limit_pay: Any, udid: Any, code_minutes: Any, **shop: Any) -> None:
+    """Add a merchant; prints its keys once."""
+    joined = parts()
+    options = _options(pay_types=pay_types, frame=frame, limit_pay=limit_pay, udid=udid, code_minutes=code_minutes)
+    with joined.sessions() as db:
+        try:
+            told = merchants.add_merchant(
+                db,
+                joined.vault,
+                Shop(options=options, **shop),
+                public_url=joined.config.PUBLIC_URL,
+                http_allowed=not joined.config.production,
+                now=joined.clock(),
+            )
+        except Invalid as error:
+            raise click.ClickException("; ".join(f"--{name} {text}" for name, text in error.errors.items())) from None
+    if as_json:
+        click.echo(json.dumps(told.as_dict()))
+    else:
+        _introduce(told)
+
+
+def _introduce(told: Introduction, *, hide_key: bool = False, hide_secret: bool = False) -> None:
+    click.echo(f"merchant_id     {told.merchant_id}")
+    if not hide_key:
+        click.echo(f"api_key         {told.api_key}   (shown once)")
+    if not hide_secret:
+        click.echo(f"webhook_secret  {told.webhook_secret}   (shown once)")
+    click.echo(f"notify_url      {told.notify_url}   (QFPay registers it by e-mail: technical.support@qfpay.com)")
+
+
+@merchant.command("check")
+@click.argument("merchant_id")
+@with_appcontext
+def check(merchant_id: str) -> None:
+    """Ask the gateway about a number that does not exist: its answer tells whether the credentials work."""
+    joined = parts()
+    with joined.sessions() as db:
+        found = db.get(Merchant, merchant_id)
+        if found is None:
+            raise click.ClickException(f"There is no merchant {merchant_id}.")
+        gateway = joined.gateways.of(found)
+    try:
+        gateway.enquire([new_trade_no()], None)
+    except GatewayRefused as error:
+        raise click.ClickException(
+            f"QFPay refuses these credentials: {error.code}, {look_up(error.code).text}."
+        ) from None
+    except GatewayError as error:
+        raise click.ClickException(f"{found.base_url} gave no usable answer: {error}. Nothing is known yet.") from None
+    click.echo(f"The credentials of {found.name} work at {found.base_url}.")
+
+
+@click.command("audit")
+@click.option("--json", "as_json", is_flag=True)
+@with_appcontext
+def audit(as_json: bool) -> None:
+    """Evaluate the money invariants over the books. Exit 0 when all hold."""
+    with parts().sessions() as db:
+        violations = auditing.audit(db)
+    if as_json:
+        click.echo(json.dumps({"violations": [violation.as_dict() for violation in violations]}))
+    else:
+        for violation in violations:
+            click.echo(f"{violation.invariant}  {violation.subject}  {violation.message}")
+        held = ", ".join(auditing.CHECKS)
+        click.echo(f"{len(violations)} violations." if violations else f"All hold: {held}.")
+    sys.exit(1 if violations else 0)

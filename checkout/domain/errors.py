@@ -1,0 +1,94 @@
+"""
+Everything this package raises on purpose; each error knows its HTTP status.
+
+CheckoutError                 anything below                                        → 500
+├── Invalid                   the request makes no sense, field by field            → 400
+├── NotAuthentic              a signature or a key does not match                   → 401
+├── NotFound                  there is no such thing, or it is another merchant's   → 404
+├── Refused                   we understand, and say no                             → 409
+│   ├── SessionClosed         the session can no longer be paid                     → 409
+│   ├── KeyReused             an idempotency key that already stands for another order → 422
+│   ├── KeyInUse              the first request with this key is still running      → 409
+│   └── TooManyAttempts       wait `retry_after` seconds, then try again            → 429
+├── GatewayError              the gateway said no, or nothing that can be used      → 502
+│   ├── GatewayUnreachable    it never answered
+│   ├── GatewayGarbled        it answered nonsense
+│   └── GatewayRefused        it answered: no, with a `code`
+└── StoreUnavailable          the database is away; the same request may be repeated → 503
+"""
+
+from collections.abc import Mapping
+
+
+class CheckoutError(Exception):
+    """The root: catch this to catch all that we raise on purpose."""
+
+    http_status = 500
+
+
+class Invalid(CheckoutError):
+    """`errors` maps a field's name to one sentence that says what is wrong with it."""
+
+    http_status = 400
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{field}: {message}" for field, message in errors.items()))
+        self.errors = dict(errors)
+
+
+class NotAuthentic(CheckoutError):
+    http_status = 401
+
+
+class NotFound(CheckoutError):
+    http_status = 404
+
+
+class Refused(CheckoutError):
+    http_status = 409
+
+
+class SessionClosed(Refused):
+    pass
+
+
+class KeyReused(Refused):
+    http_status = 422
+
+
+class KeyInUse(Refused):
+    pass
+
+
+class TooManyAttempts(Refused):
+    """`retry_after` is in whole seconds, as the header of that name wants it."""
+
+    http_status = 429
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class GatewayError(CheckoutError):
+    http_status = 502
+
+
+class GatewayUnreachable(GatewayError):
+    pass
+
+
+class GatewayGarbled(GatewayError):
+    pass
+
+
+class GatewayRefused(GatewayError):
+    """`code` is the gateway's own, four digits; `codes.look_up` has its meaning."""
+
+    def __init__(self, code: str, message: str = "") -> None:
+        super().__init__(f"{code} {message}".strip())
+        self.code = code
+
+
+class StoreUnavailable(CheckoutError):
+    http_status = 503

@@ -1,0 +1,21 @@
+"""Names that nobody can guess, and codes that people can read out."""
+
+import secrets
+
+BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+# Without 0 O 1 I L U V: a support code is read out over the phone, in Cantonese or English.
+SPOKEN = "23456789ABCDEFGHJKMNPQRSTWXYZ"
+
+
+def new_id(prefix: str) -> str:
+    """`prefix` and 22 characters of base62: 131 random bits (safety.md S9)."""
+    return prefix + "".join(secrets.choice(BASE62) for _ in range(22))
+
+
+def new_trade_no() -> str:
+    """A number for QFPay: letters and digits only (qfpay.md 3.1), never a sequence that a restored backup could repeat."""
+    return "S" + "".join(secrets.choice(BASE62) for _ in range(25))
+
+
+def new_support_code() -> str:
+    return "".join(secrets.choice(SPOKEN) for _ in range(6))

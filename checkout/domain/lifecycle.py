@@ -1,0 +1,77 @@
+"""The state machines as tables: where each status may come from.
+
+News from the gateway may repeat, lag or contradict, so a status it tells of simply does not
+change when the table has no such edge; what a person asks for and may not have raises elsewhere.
+"""
+
+from enum import StrEnum
+
+
+class SessionStatus(StrEnum):
+    OPEN = "open"
+    CLOSING = "closing"  # time is up or somebody gave up, but a code we showed may still be paid
+    PAID = "paid"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class AttemptStatus(StrEnum):
+    CREATED = "created"  # our row exists; the gateway may not know it yet
+    PENDING = "pending"  # the gateway waits for the shopper
+    UNKNOWN = "unknown"  # the gateway may or may not have it: only an enquiry can tell
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CLOSED = "closed"  # its code has ended, and an enquiry after that end said unpaid
+
+
+class DeliveryStatus(StrEnum):
+    DUE = "due"
+    DONE = "done"
+    DEAD = "dead"
+    BLOCKED = "blocked"  # reserved for endpoints that are switched off: their address is one we never connect to
+
+
+class Role(StrEnum):
+    """What a payment is to its session."""
+
+    ACCEPTED = "accepted"
+    SURPLUS = "surplus"
+    LATE = "late"
+    MISMATCH = "mismatch"
+
+
+S, A, D = SessionStatus, AttemptStatus, DeliveryStatus
+
+# fmt: off
+SESSION_COMES_FROM: dict[SessionStatus, frozenset[SessionStatus]] = {
+    S.OPEN:      frozenset(),
+    S.CLOSING:   frozenset({S.OPEN}),
+    S.EXPIRED:   frozenset({S.OPEN, S.CLOSING}),
+    S.CANCELLED: frozenset({S.OPEN, S.CLOSING}),
+    # A late payment that the merchant's policy accepts still makes it paid. Paid absorbs.
+    S.PAID:      frozenset({S.OPEN, S.CLOSING, S.EXPIRED, S.CANCELLED}),
+}
+ATTEMPT_COMES_FROM: dict[AttemptStatus, frozenset[AttemptStatus]] = {
+    A.CREATED:   frozenset(),
+    A.PENDING:   frozenset({A.CREATED, A.UNKNOWN}),
+    A.UNKNOWN:   frozenset({A.CREATED}),
+    A.FAILED:    frozenset({A.CREATED, A.PENDING, A.UNKNOWN}),
+    A.CLOSED:    frozenset({A.CREATED, A.PENDING, A.UNKNOWN, A.FAILED}),
+    # Only the gateway's word makes it, and from any status: the money has moved, whatever we believed.
+    A.SUCCEEDED: frozenset({A.CREATED, A.PENDING, A.UNKNOWN, A.FAILED, A.CLOSED}),
+}
+DELIVERY_COMES_FROM: dict[DeliveryStatus, frozenset[DeliveryStatus]] = {
+    D.DUE:     frozenset(),
+    D.DONE:    frozenset({D.DUE}),
+    D.DEAD:    frozenset({D.DUE}),
+    D.BLOCKED: frozenset({D.DUE}),
+}
+# fmt: on
+
+FINAL_SESSION = frozenset({S.PAID, S.EXPIRED, S.CANCELLED})
+LIVE_ATTEMPT = frozenset({A.CREATED, A.PENDING, A.UNKNOWN})
+
+
+def public_status(status: SessionStatus) -> str:
+    """What outsiders read: `closing` is an open session without a way to pay (interface.md section 3)."""
+    return S.OPEN if status is S.CLOSING else status

@@ -1,0 +1,131 @@
+"""Connections that end when time is up, even while a peer drips one byte a second.
+
+A socket's own time-out starts anew with every byte, so that it never fires on a drip. Here a timer shuts
+the socket down under the reader: in the TLS handshake, in the headers or in the body.
+"""
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Self
+
+import urllib3.connection
+import urllib3.connectionpool
+
+_running = threading.local()  # which Deadline this thread is under; urllib3 offers no way to hand it down
+
+
+class Deadline:
+    """Covers one call of this thread. `sent` turns true just before the first byte of the request leaves."""
+
+    def __init__(self, total_seconds: float, connect_seconds: float) -> None:
+        self.total_seconds = total_seconds
+        self.connect_seconds = connect_seconds
+        self._connected_by = time.monotonic() + min(connect_seconds, total_seconds)
+        self.sent = False
+        self.passed = False
+        self._lock = threading.Lock()
+        self._wires: list[socket.socket] = []
+        self._timer = threading.Timer(total_seconds, self._pass)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        _running.deadline = self
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        _running.deadline = None
+        with self._lock:
+            while self._wires:
+                self._wires.pop().close()
+
+    def watch(self, wire: socket.socket) -> None:
+        """Shut this socket down when time is up. Raises TimeoutError if it already is.
+
+        We keep a duplicate: it stays valid when TLS wraps the socket, and its number cannot be given to another.
+        """
+        duplicate = socket.socket(fileno=os.dup(wire.fileno()))
+        with self._lock:
+            self._wires.append(duplicate)
+        if self.passed:
+            raise TimeoutError("the deadline has passed")
+
+    def left_to_connect(self) -> float:
+        """Seconds for the next try to connect. Raises TimeoutError if there are none."""
+        left = self._connected_by - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("no time is left to connect")
+        return left
+
+    def _pass(self) -> None:
+        with self._lock:
+            self.passed = True
+            for wire in self._wires:
+                with contextlib.suppress(OSError):  # the peer may have gone by itself
+                    wire.shutdown(socket.SHUT_RDWR)
+
+
+class _Watched(urllib3.connection.HTTPConnection):
+    """Puts its socket under the running Deadline, and tells it when something is about to be sent."""
+
+    _under: Deadline | None = None
+
+    def _new_conn(self) -> socket.socket:
+        self._under = _running.deadline
+        return _connect(self._dns_host, self.port or 80, self.socket_options or (), self._under)
+
+    def send(self, data: Any) -> None:
+        deadline: Deadline = _running.deadline
+        if self.sock is None:
+            self.connect()
+        if self._under is not deadline:  # a connection kept from an earlier call
+            deadline.watch(self.sock)
+            self._under = deadline
+        deadline.sent = True
+        super().send(data)
+
+
+class HTTPConnection(_Watched):
+    """Plain HTTP, for development."""
+
+
+class HTTPSConnection(_Watched, urllib3.connection.HTTPSConnection):
+    """As urllib3's own; the handshake is under the Deadline too."""
+
+
+class HTTPConnectionPool(urllib3.connectionpool.HTTPConnectionPool):
+    ConnectionCls = HTTPConnection
+
+
+class HTTPSConnectionPool(urllib3.connectionpool.HTTPSConnectionPool):
+    ConnectionCls = HTTPSConnection
+
+
+def _connect(host: str, port: int, options: Iterable[tuple[Any, ...]], deadline: Deadline) -> socket.socket:
+    """Try a host's addresses in turn, all within one budget; urllib3 would spend the whole time-out on each.
+
+    Only the resolver keeps its own time: nothing in Python can cut `getaddrinfo` short.
+    """
+    fault = OSError("the name has no address")
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        wire = socket.socket(family, kind, protocol)
+        try:
+            for option in options:
+                wire.setsockopt(*option)
+            wire.settimeout(deadline.left_to_connect())
+            wire.connect(address)
+            deadline.watch(wire)
+        except OSError as error:
+            wire.close()
+            fault = error
+        else:
+            return wire
+    raise fault

@@ -1,0 +1,1 @@
+"""What can be done: one module per noun, one function per verb; the only layer that commits."""

@@ -1,0 +1,254 @@
+"""One try to pay a session with one wallet: row first, call second, no transaction open during the call."""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import case, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from checkout.crash_points import crash_point
+from checkout.domain import qr, schedule
+from checkout.domain.devices import Device
+from checkout.domain.errors import Invalid, SessionClosed, TooManyAttempts
+from checkout.domain.ids import new_id, new_trade_no
+from checkout.domain.lifecycle import LIVE_ATTEMPT, AttemptStatus, SessionStatus
+from checkout.domain.wallets import WALLETS, PayType, offered, pay_type_for
+from checkout.gateway.accounts import Gateways
+from checkout.gateway.client import Accepted, NotSent, Outcome, PaymentOrder, Refused, Unknown
+from checkout.services import budgets, reviews, words
+from checkout.services.events import announce
+from checkout.services.failures import reason_for
+from checkout.services.terms import Terms
+from checkout.store.models import Attempt, CheckoutSession, Merchant, TradeNo
+from checkout.store.moves import move_attempt, touch_session, wake_closing
+
+log = logging.getLogger(__name__)
+
+CODE_MINUTES = 30
+ATTEMPTS_A_MINUTE = 3
+ATTEMPTS_IN_ALL = 20
+
+
+def start_attempt(
+    db: Session,
+    gateways: Gateways,
+    terms: Terms,
+    session_id: str,
+    wallet_code: str,
+    *,
+    device: Device,
+    clock: Callable[[], datetime],
+) -> Attempt:
+    """Start, or find, the one live attempt with this wallet on this kind of device.
+
+    Raises Invalid for a wallet that is not offered, SessionClosed, TooManyAttempts. What the
+    gateway does is no error: the attempt's status tells it.
+    """
+    attempt, new = _intend(db, terms, session_id, wallet_code, device, clock())
+    if not new:
+        return attempt
+    crash_point("attempt.intended")
+    merchant = db.get_one(Merchant, attempt.merchant_id)
+    session = db.get_one(CheckoutSession, attempt.session_id)
+    order = _order(terms, merchant, session, attempt)
+    gateway = gateways.of(merchant)
+    db.rollback()  # nothing stays open while we call
+    allowed = budgets.take(
+        db, gateway.budget_key, use=budgets.Use.CREATE, rate_per_minute=terms.rate_per_minute, now=clock()
+    )
+    outcome: Outcome = gateway.create_payment(order) if allowed else NotSent("our own budget of calls is spent")
+    crash_point("attempt.answered")
+    _record(db, gateways, terms, attempt, outcome, clock())
+    crash_point("attempt.recorded")
+    return db.get_one(Attempt, attempt.id, populate_existing=True)
+
+
+def _intend(
+    db: Session, terms: Terms, session_id: str, wallet_code: str, device: Device, now: datetime
+) -> tuple[Attempt, bool]:
+    """Commit the intent. The unique index on live attempts decides between two who ask at once."""
+    session = db.get_one(CheckoutSession, session_id, populate_existing=True)
+    merchant = db.get_one(Merchant, session.merchant_id)
+    if session.status is not SessionStatus.OPEN or now >= session.expires_at:
+        db.rollback()
+        raise SessionClosed(session.id)
+    choices = offered(merchant.choices, currency=session.currency, amount=session.amount, narrowed=session.wallets)
+    if wallet_code not in {wallet.code for wallet in choices}:
+        db.rollback()
+        raise Invalid({"wallet": f"must be one of {', '.join(w.code for w in choices)}"})
+    pay_type = pay_type_for(WALLETS[wallet_code], device, merchant.options.get("pay_types", ()))
+    live = _live(db, session.id)
+    if live and live.pay_type == pay_type.code and now < live.ends_at:
+        db.rollback()
+        return live, False
+    _refuse_floods(db, session.id, now)
+    if live:  # its code stays payable and stays watched; it only makes room
+        db.execute(update(Attempt).where(Attempt.id == live.id).values(superseded=True))
+    attempt = _new_attempt(merchant, session, wallet_code, pay_type, device, now)
+    db.add(
+        TradeNo(
+            number=attempt.out_trade_no, merchant_id=merchant.id, kind="payment", owner_id=attempt.id, created_at=now
+        )
+    )
+    try:
+        db.flush()
+        db.add(attempt)
+        db.flush()
+        touch_session(db, session.id)
+        db.commit()
+    except IntegrityError:  # somebody was quicker: theirs is the live one
+        db.rollback()
+        winner = _live(db, session_id)
+        db.rollback()
+        if winner is None:
+            raise SessionClosed(session_id) from None
+        return winner, False
+    return attempt, True
+
+
+def _live(db: Session, session_id: str) -> Attempt | None:
+    return db.scalar(
+        select(Attempt)
+        .where(Attempt.session_id == session_id, ~Attempt.superseded, Attempt.status.in_(LIVE_ATTEMPT))
+        .execution_options(populate_existing=True)
+    )
+
+
+def _refuse_floods(db: Session, session_id: str, now: datetime) -> None:
+    times: Sequence[datetime] = db.scalars(select(Attempt.created_at).where(Attempt.session_id == session_id)).all()
+    recent = sorted(at for at in times if at > now - timedelta(minutes=1))
+    if len(times) >= ATTEMPTS_IN_ALL:
+        db.rollback()
+        raise TooManyAttempts("this checkout has been tried too often; ask the shop for a new one", 3600)
+    if len(recent) >= ATTEMPTS_A_MINUTE:
+        wait = recent[-ATTEMPTS_A_MINUTE] + timedelta(minutes=1) - now
+        db.rollback()
+        raise TooManyAttempts("too many tries in a minute", max(int(wait.total_seconds()) + 1, 1))
+
+
+def _new_attempt(
+    merchant: Merchant, session: CheckoutSession, wallet_code: str, pay_type: PayType, device: Device, now: datetime
+) -> Attempt:
+    minutes = _code_minutes(merchant, session, now)
+    return Attempt(
+        id=new_id("at_"),
+        session_id=session.id,
+        merchant_id=merchant.id,
+        wallet=wallet_code,
+        pay_type=pay_type.code,
+        on_phone=device in (Device.MOBILE, Device.IN_WALLET),
+        out_trade_no=new_trade_no(),
+        status=AttemptStatus.CREATED,
+        created_at=now,
+        ends_at=schedule.code_ends_at(now, minutes=minutes, obeyed=pay_type.obeys_expired_time),
+        next_at=now + schedule.CLAIM_LEASE,  # if we die during the call, the worker asks from here
+    )
+
+
+def _code_minutes(merchant: Merchant, session: CheckoutSession, now: datetime) -> int:
+    """How long the code shall live: no longer than the session, within QFPay's 5 to 120 minutes (qfpay.md 3.5)."""
+    left = -(-(session.expires_at - now).total_seconds() // 60)
+    return int(max(5, min(left, merchant.options.get("code_minutes", CODE_MINUTES), 120)))
+
+
+def _order(terms: Terms, merchant: Merchant, session: CheckoutSession, attempt: Attempt) -> PaymentOrder:
+    takes_limit = merchant.options.get("limit_pay") or session.limit_pay
+    return PaymentOrder(
+        out_trade_no=attempt.out_trade_no,
+        pay_type=attempt.pay_type,
+        amount=session.amount,
+        currency=session.currency,
+        created_at=attempt.created_at,
+        minutes=_code_minutes(merchant, session, attempt.created_at),
+        goods_name=session.description or (session.items[0]["name"] if session.items else "") or merchant.name,
+        return_url=f"{terms.page_of(session.id)}/return",
+        notify_url=f"{terms.public_url}/notify/{merchant.id}",
+        limit_pay=takes_limit,
+        udid=session.udid or merchant.options.get("udid"),
+    )
+
+
+def _record(db: Session, gateways: Gateways, terms: Terms, attempt: Attempt, outcome: Outcome, now: datetime) -> None:
+    """Commit what became of the call. A success that overtook the answer stays: the table absorbs it."""
+    match outcome:
+        case Accepted(syssn=syssn, target=target, raw=raw):
+            words.keep(db, gateways.vault, attempt.merchant_id, "payment", raw, attempt.out_trade_no, now)
+            code = None if attempt.on_phone else qr.draw(target)
+            db.execute(
+                update(Attempt)
+                .where(Attempt.id == attempt.id)
+                .values(target=target, syssn=syssn, qr_svg=code and code.svg, qr_modules=code and code.modules)
+            )
+            crash_point("attempt.before_commit")
+            move_attempt(db, attempt.id, AttemptStatus.PENDING, next_at=now + schedule.FIRST)
+        case Refused(code=error_code):
+            _fail(db, terms, attempt, reason_for(error_code), error_code, now)
+        case NotSent(reason=reason):
+            log.warning("payment not sent: %s", reason, extra={"attempt": attempt.id})
+            _fail(db, terms, attempt, "unavailable", None, now)
+        case Unknown(reason=reason, raw=raw, suspicious=suspicious):
+            log.warning("outcome unknown: %s", reason, extra={"attempt": attempt.id})
+            if raw:
+                words.keep(db, gateways.vault, attempt.merchant_id, "payment", raw, attempt.out_trade_no, now)
+            move_attempt(db, attempt.id, AttemptStatus.UNKNOWN, next_at=now + schedule.FIRST)
+            if suspicious:
+                reviews.open_review(db, terms, attempt.session_id, "answer_mismatch", now)
+    touch_session(db, attempt.session_id)
+    db.commit()
+
+
+def _fail(db: Session, terms: Terms, attempt: Attempt, failure: str, code: str | None, now: datetime) -> None:
+    """Nobody can pay this attempt: no code was ever shown, so there is nothing to watch."""
+    if move_attempt(db, attempt.id, AttemptStatus.FAILED, failure=failure, failure_code=code, next_at=None):
+        announce(db, terms, attempt.session_id, "attempt.failed", now, about=attempt.id)
+        wake_closing(db, attempt.session_id, now)
+
+
+def make_due(db: Session, session_id: str, now: datetime) -> int:
+    """Somebody says that something happened: ask soon, but never twice within two seconds. Commits nothing."""
+    earliest = func.coalesce(Attempt.asked_at, Attempt.created_at)
+    changed = 0
+    for soonest, condition in (
+        (now, earliest <= now - schedule.SHORTEST_PAUSE),
+        (now + schedule.SHORTEST_PAUSE, earliest > now - schedule.SHORTEST_PAUSE),
+    ):
+        result = db.execute(
+            update(Attempt)
+            .where(
+                Attempt.session_id == session_id,
+                Attempt.status.in_(LIVE_ATTEMPT | {AttemptStatus.FAILED, AttemptStatus.CLOSED}),
+                Attempt.target.is_not(None) | (Attempt.status == AttemptStatus.UNKNOWN),
+                condition,
+                Attempt.next_at.is_(None) | (Attempt.next_at > soonest),
+            )
+            .values(next_at=soonest)
+            .returning(Attempt.id)
+            .execution_options(synchronize_session=False)
+        )
+        changed += len(result.all())
+    return changed
+
+
+def needs_sign_of_life(watched_until: datetime | None, now: datetime) -> bool:
+    """Whether a page that polls should be written down again: seldom, so that polling stays reading."""
+    return watched_until is None or watched_until < now + schedule.WATCHED_FOR / 2
+
+
+def sign_of_life(db: Session, attempt_id: str | None, now: datetime) -> None:
+    """Somebody looks at this attempt's page: ask the gateway at the lively pace. Commits."""
+    if attempt_id is None:
+        db.rollback()
+        return
+    soon = now + timedelta(seconds=schedule.LIVELY[0][1])
+    db.execute(
+        update(Attempt)
+        .where(Attempt.id == attempt_id, Attempt.status.in_(LIVE_ATTEMPT))
+        .values(
+            watched_until=now + schedule.WATCHED_FOR,
+            next_at=case((Attempt.answered_at.is_not(None) & (Attempt.next_at > soon), soon), else_=Attempt.next_at),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    db.commit()

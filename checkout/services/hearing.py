@@ -1,0 +1,177 @@
+"""Taking in what the gateway says about an attempt. Safe to repeat, in any order, by several processes at once."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from checkout.domain.ids import new_id
+from checkout.domain.lifecycle import FINAL_SESSION, AttemptStatus, Role, SessionStatus
+from checkout.gateway.records import Record, Says
+from checkout.services import reviews
+from checkout.services.events import announce
+from checkout.services.failures import reason_for
+from checkout.services.terms import Terms
+from checkout.store.models import Attempt, CheckoutSession, Payment
+from checkout.store.moves import move_attempt, move_session, touch_session, wake_closing
+
+log = logging.getLogger(__name__)
+
+# After its end of life a record may for ever read 1143, "not paid, password being entered"
+# (qfpay.md section 11, "Expired order"). Five minutes later nobody is entering one any more.
+PASSWORD_ENTRY = timedelta(minutes=5)
+STILL_OPEN_CODES = {"1143"}
+
+
+def hear(
+    db: Session, terms: Terms, attempt_id: str, records: Sequence[Record], *, asked_at: datetime, now: datetime
+) -> bool:
+    """Apply all records of one attempt's number, as an enquiry sent at `asked_at` found them.
+
+    True when anything changed, so that the answer is worth keeping. Commits nothing. Raises
+    IntegrityError when another process is booking the same payment at this moment.
+    """
+    attempt = db.get_one(Attempt, attempt_id, populate_existing=True)
+    payments = [r for r in records if r.kind == "payment" and r.out_trade_no == attempt.out_trade_no]
+    moved_money = sorted(
+        (r for r in payments if r.says in (Says.SUCCEEDED, Says.RETURNED)), key=lambda r: (r.paid_at or now, r.syssn)
+    )
+    changed = False
+    for record in moved_money:  # the earliest success is accepted, the rest is surplus
+        changed |= _settle(db, terms, attempt, record, now)
+    if not moved_money:
+        changed = _note(db, terms, attempt, payments, asked_at, now)
+    return changed
+
+
+def _settle(db: Session, terms: Terms, attempt: Attempt, record: Record, now: datetime) -> bool:
+    """Book one payment, once; the unique syssn refuses a second process that books it at the same time."""
+    known = select(Payment.id).where(Payment.merchant_id == attempt.merchant_id, Payment.syssn == record.syssn)
+    if db.scalar(known):
+        return False
+    session = db.get_one(CheckoutSession, attempt.session_id, populate_existing=True)
+    mismatch = _mismatch(session, attempt, record)
+    role = Role.MISMATCH if mismatch else _claim(db, session, record, now)
+    db.add(_payment(attempt, session, record, role, now))
+    db.flush()
+    move_attempt(db, attempt.id, AttemptStatus.SUCCEEDED, syssn=record.syssn)
+    touch_session(db, session.id)
+    log.info("payment is %s", role, extra={"session": session.id, "attempt": attempt.id, "syssn": record.syssn})
+    _tell(db, terms, session, record, role, mismatch, now)
+    return True
+
+
+def _mismatch(session: CheckoutSession, attempt: Attempt, record: Record) -> str | None:
+    """Only the gateway's record of exactly what we asked for proves a payment (design.md section 3, rule 3)."""
+    if record.says is Says.RETURNED:
+        return "returned"
+    for what, theirs, ours in (
+        ("amount", record.amount, session.amount),
+        ("currency", record.currency, session.currency),
+        ("pay_type", record.pay_type, attempt.pay_type),
+    ):
+        if theirs != ours:
+            return f"{what}_mismatch"
+    return None
+
+
+def _claim(db: Session, session: CheckoutSession, record: Record, now: datetime) -> Role:
+    """Try to make this payment the accepted one: one UPDATE, and the database decides."""
+    in_time = record.paid_at is None or record.paid_at <= session.expires_at
+    accepts_late = session.late_payment == "accept"
+    sources = {SessionStatus.OPEN, SessionStatus.CLOSING} if in_time or accepts_late else set()
+    if accepts_late:
+        sources |= {SessionStatus.EXPIRED, SessionStatus.CANCELLED}
+    if sources and move_session(
+        db, session.id, SessionStatus.PAID, only_from=sources, paid_at=record.paid_at or now, due_at=None
+    ):
+        return Role.ACCEPTED
+    status = db.scalar(select(CheckoutSession.status).where(CheckoutSession.id == session.id))
+    return Role.SURPLUS if status == SessionStatus.PAID else Role.LATE
+
+
+def _payment(attempt: Attempt, session: CheckoutSession, record: Record, role: Role, now: datetime) -> Payment:
+    return Payment(
+        id=new_id("py_"),
+        merchant_id=attempt.merchant_id,
+        session_id=session.id,
+        attempt_id=attempt.id,
+        role=role,
+        out_trade_no=record.out_trade_no,
+        syssn=record.syssn,
+        amount=session.amount if record.amount is None else record.amount,
+        currency=record.currency or session.currency,
+        pay_type=record.pay_type or attempt.pay_type,
+        proof="enquiry",
+        paid_at=record.paid_at,
+        system_at=record.system_at,
+        created_at=now,
+    )
+
+
+def _tell(
+    db: Session, terms: Terms, session: CheckoutSession, record: Record, role: Role, mismatch: str | None, now: datetime
+) -> None:
+    late = role is Role.ACCEPTED and (
+        session.status in FINAL_SESSION or (record.paid_at is not None and record.paid_at > session.expires_at)
+    )
+    if late or role is Role.LATE:
+        announce(db, terms, session.id, "payment.late", now, about=record.syssn)
+    if role is Role.ACCEPTED:
+        _notice_twins(db, session)
+        announce(db, terms, session.id, "checkout_session.paid", now)
+    elif role is Role.SURPLUS:
+        announce(db, terms, session.id, "payment.surplus", now, about=record.syssn)
+        reviews.open_review(db, terms, session.id, "surplus", now)
+    else:
+        reviews.open_review(db, terms, session.id, mismatch or "late", now)
+
+
+def _notice_twins(db: Session, session: CheckoutSession) -> None:
+    """Another session for the same order is paid too: legal, and never unnoticed."""
+    twins = db.scalars(
+        select(CheckoutSession.id).where(
+            CheckoutSession.merchant_id == session.merchant_id,
+            CheckoutSession.reference == session.reference,
+            CheckoutSession.id != session.id,
+            CheckoutSession.status == SessionStatus.PAID,
+        )
+    ).all()
+    if twins:
+        log.warning("reference paid more than once", extra={"session": session.id, "twins": twins[:5]})
+        warning = {"code": "reference_paid_twice", "message": f"also paid with this reference: {', '.join(twins[:5])}"}
+        db.execute(
+            update(CheckoutSession)
+            .where(CheckoutSession.id == session.id)
+            .values(warnings=[*session.warnings, warning])
+        )
+
+
+def _note(
+    db: Session, terms: Terms, attempt: Attempt, records: Sequence[Record], asked_at: datetime, now: datetime
+) -> bool:
+    """No money moved: what the records, or their absence, say about the attempt."""
+    ended = asked_at >= attempt.ends_at
+    unpaid_for_good = asked_at >= attempt.ends_at + PASSWORD_ENTRY
+    pending = [r for r in records if r.says is Says.PENDING]
+    if any(r.code not in STILL_OPEN_CODES for r in pending) or (pending and not unpaid_for_good):
+        return _moved(db, attempt, AttemptStatus.PENDING)
+    if (ended and not pending) or unpaid_for_good or (records and all(r.says is Says.CLOSED for r in records)):
+        changed = _moved(db, attempt, AttemptStatus.CLOSED)
+        wake_closing(db, attempt.session_id, now)
+        return changed
+    if failed := next((r for r in records if r.says is Says.FAILED), None):
+        changed = _moved(db, attempt, AttemptStatus.FAILED, failure=reason_for(failed.code), failure_code=failed.code)
+        if changed:
+            announce(db, terms, attempt.session_id, "attempt.failed", now, about=attempt.id)
+        return changed
+    return False
+
+
+def _moved(db: Session, attempt: Attempt, news: AttemptStatus, **values: str) -> bool:
+    if not move_attempt(db, attempt.id, news, **values):
+        return False
+    touch_session(db, attempt.session_id)
+    return True

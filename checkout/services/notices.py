@@ -1,0 +1,49 @@
+"""Notifications of the gateway: stored before they are acknowledged, and only a reason to ask sooner."""
+
+import logging
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from checkout.crash_points import crash_point
+from checkout.domain.errors import GatewayGarbled, Invalid, NotFound
+from checkout.gateway.accounts import Gateways
+from checkout.services import words
+from checkout.services.attempts import make_due
+from checkout.store.models import Attempt, Merchant
+
+log = logging.getLogger(__name__)
+
+
+def receive(
+    db: Session, gateways: Gateways, merchant_id: str, body: bytes, signature: str | None, now: datetime
+) -> None:
+    """Verify, store, make an enquiry due, commit. A browser proves nothing, and alone neither does this.
+
+    Raises NotFound for an address that we never gave out, NotAuthentic, and Invalid for signed rubbish.
+    """
+    merchant = db.get(Merchant, merchant_id)
+    if merchant is None:
+        raise NotFound("merchant")
+    try:
+        record = gateways.of(merchant).read_notification(body, signature)
+    except GatewayGarbled as error:
+        raise Invalid({"body": f"is signed, but no notification: {error}"}) from None
+    attempt = db.scalar(
+        select(Attempt).where(Attempt.merchant_id == merchant.id, Attempt.out_trade_no == record.out_trade_no)
+    )
+    if attempt is None:  # perhaps lost with a restored backup: kept, acknowledged, and somebody is told
+        log.error("notification for an unknown number", extra={"merchant": merchant.id})
+    try:
+        words.keep(
+            db, gateways.vault, merchant.id, "notification", body, record.out_trade_no, now, known=attempt is not None
+        )
+    except IntegrityError:  # the same notice, stored by another process at this moment
+        db.rollback()
+    if attempt is not None:
+        make_due(db, attempt.session_id, now)
+    crash_point("notice.before_commit")
+    db.commit()
+    crash_point("notice.committed")

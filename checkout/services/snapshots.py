@@ -1,0 +1,80 @@
+"""A session as merchants read it, in an answer and in an event alike (interface.md section 4)."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from checkout.domain.lifecycle import public_status
+from checkout.services.terms import Terms
+from checkout.store.models import Attempt, CheckoutSession, Payment
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """UTC to the millisecond, with Z."""
+    return moment and moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def snapshot(db: Session, terms: Terms, session: CheckoutSession) -> dict[str, Any]:
+    """The whole session with its attempts and payments, as the database holds them now."""
+    attempts = db.scalars(
+        select(Attempt).where(Attempt.session_id == session.id).order_by(Attempt.created_at, Attempt.id)
+    ).all()
+    payments = db.scalars(
+        select(Payment).where(Payment.session_id == session.id).order_by(Payment.created_at, Payment.id)
+    ).all()
+    return {
+        "id": session.id,
+        "url": terms.page_of(session.id),
+        "status": public_status(session.status),
+        "review": session.review is not None,
+        "review_reason": session.review,
+        "amount": session.amount,
+        "currency": session.currency,
+        "amount_refunded": 0,
+        "reference": session.reference,
+        "description": session.description,
+        "items": session.items,
+        "metadata": session.details,
+        "wallets": session.wallets,
+        "locale": session.locale,
+        "return_url": session.return_url,
+        "cancel_url": session.cancel_url,
+        "late_payment": session.late_payment,
+        "support_code": session.support_code,
+        "created_at": rfc3339(session.created_at),
+        "expires_at": rfc3339(session.expires_at),
+        "paid_at": rfc3339(session.paid_at),
+        "warnings": session.warnings,
+        "attempts": [_attempt(attempt) for attempt in attempts],
+        "payments": [_payment(payment) for payment in payments],
+        "refunds": [],
+        "version": session.version,
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    failure = {"code": attempt.failure_code, "reason": attempt.failure} if attempt.failure else None
+    return {
+        "id": attempt.id,
+        "wallet": attempt.wallet,
+        "pay_type": attempt.pay_type,
+        "status": attempt.status,
+        "out_trade_no": attempt.out_trade_no,
+        "created_at": rfc3339(attempt.created_at),
+        "failure": failure,
+    }
+
+
+def _payment(payment: Payment) -> dict[str, Any]:
+    return {
+        "id": payment.id,
+        "attempt": payment.attempt_id,
+        "role": payment.role,
+        "out_trade_no": payment.out_trade_no,
+        "syssn": payment.syssn,
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "paid_at": rfc3339(payment.paid_at),
+    }

@@ -1,0 +1,62 @@
+"""What the shopper's page needs, in one indexed read: Core, because these are the hot GETs (design.md section 6)."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from checkout.store.models import Attempt, CheckoutSession, Delivery, Event, Merchant, Payment
+
+_S, _M, _A = CheckoutSession.__table__, Merchant.__table__, Attempt.__table__
+
+_LATEST = (
+    select(_A.c.id)
+    .where(_A.c.session_id == _S.c.id)
+    .order_by(_A.c.superseded, _A.c.created_at.desc(), _A.c.id)
+    .limit(1)
+    .correlate(_S)
+    .scalar_subquery()
+)
+_PAGE = (
+    select(
+        *(column for column in _S.c if column.name != "metadata"),
+        _M.c.name.label("shop"),
+        _M.c.app_code,
+        _M.c.base_url,
+        _M.c.options,
+        _M.c.wallets.label("merchant_wallets"),
+        _M.c.webhook_secret_sealed,
+        *(_A.c[name].label(f"attempt_{name}") for name in (
+            "id", "wallet", "pay_type", "on_phone", "status", "target", "qr_svg", "qr_modules",
+            "failure", "created_at", "ends_at", "asked_at", "watched_until", "next_at",
+        )),
+    )
+    .select_from(_S.join(_M, _M.c.id == _S.c.merchant_id).outerjoin(_A, _A.c.id == _LATEST))
+)  # fmt: skip
+
+
+def read_page(connection: Connection, session_id: str) -> Row[Any] | None:
+    """The session, its merchant and its latest attempt; None for an unknown id."""
+    return connection.execute(_PAGE.where(_S.c.id == session_id)).first()
+
+
+def read_payments(connection: Connection, session_id: str) -> list[Row[Any]]:
+    """All money of a session, in the order in which we learnt of it."""
+    query = (
+        select(Payment.syssn, Payment.out_trade_no, Payment.amount, Payment.role, Attempt.wallet)
+        .join(Attempt, Attempt.id == Payment.attempt_id)
+        .where(Payment.session_id == session_id)
+        .order_by(Payment.created_at, Payment.id)
+    )
+    return list(connection.execute(query))
+
+
+def read_told(connection: Connection, session_id: str) -> bool | None:
+    """Whether the shop's own server has acknowledged that it was paid; None: it has no endpoint."""
+    query = (
+        select(Delivery.delivered_at.is_not(None))
+        .join(Event, Event.id == Delivery.event_id)
+        .where(Event.session_id == session_id, Event.type == "checkout_session.paid")
+        .limit(1)
+    )
+    told = connection.execute(query).scalar()
+    return None if told is None else bool(told)

@@ -1,0 +1,57 @@
+"""What a view may ask for: the parts that the composition root joined, and this request's own database session."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from flask import Flask, current_app, g
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from checkout.domain.vault import Vault
+from checkout.gateway.accounts import Gateways
+from checkout.services.terms import Terms
+from checkout.services.webhooks import WebhookSender
+from checkout.store.clock import DatabaseClock
+from checkout.web.assets import Assets
+from config import Config
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that was built once and is shared by all requests and by the worker."""
+
+    config: Config
+    engine: Engine
+    reading: Engine
+    sessions: sessionmaker[Session]
+    clock: DatabaseClock
+    vault: Vault
+    gateways: Gateways
+    sender: WebhookSender
+    terms: Terms
+    assets: Assets
+
+
+def parts_of(app: Flask) -> Parts:
+    return cast(Parts, app.extensions["sampan"])
+
+
+def parts() -> Parts:
+    return parts_of(cast(Flask, current_app))
+
+
+def db() -> Session:
+    """This request's session; what it left open is rolled back at the end of the request."""
+    if "db" not in g:
+        g.db = parts().sessions()
+    return cast(Session, g.db)
+
+
+def close_db(_error: BaseException | None = None) -> None:
+    if session := g.pop("db", None):
+        session.close()
+
+
+def now() -> datetime:
+    return parts().clock()

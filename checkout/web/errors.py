@@ -1,0 +1,107 @@
+"""One handler turns what went wrong into a page, or, below /v1 and /notify, into problem details (RFC 9457)."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, current_app, g, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+
+from checkout.domain.errors import CheckoutError, Invalid, TooManyAttempts
+from checkout.store.models import CheckoutSession
+from checkout.web import language
+from checkout.web.context import parts
+
+log = logging.getLogger(__name__)
+
+MACHINES = ("/v1/", "/notify/", "/healthz", "/readyz")
+
+
+def install(app: Flask) -> None:
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(CheckoutError, _ours)
+    app.register_error_handler(SQLAlchemyError, _store)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _http(error: HTTPException) -> ResponseReturnValue:
+    if error.response is not None:
+        return error.response  # type: ignore[return-value]  # werkzeug's wider type of the same thing
+    response = _answer(error.code or 500, error.description or "")
+    if error.code == 405:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))  # type: ignore[attr-defined]
+    return response
+
+
+def _ours(error: CheckoutError) -> ResponseReturnValue:
+    errors = error.errors if isinstance(error, Invalid) else {}
+    response = _answer(error.http_status, str(error), errors)
+    if error.http_status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, TooManyAttempts):
+        response.headers["Retry-After"] = str(error.retry_after)
+    if error.http_status == 409:
+        response.headers["Retry-After"] = "1"
+    return response
+
+
+def _store(error: SQLAlchemyError) -> ResponseReturnValue:
+    """The database is away or busy: nothing was changed, and the same request may be repeated."""
+    if not isinstance(error, DBAPIError | PoolTimeout):
+        return _unexpected(error)
+    log.error("the database did not answer: %s", type(error.__cause__ or error).__name__)
+    response = _answer(503, "The service is busy or being restarted. Nothing was changed; try again in a few seconds.")
+    response.headers["Retry-After"] = "5"
+    return response
+
+
+def _unexpected(error: Exception) -> ResponseReturnValue:
+    log.exception("unexpected error", exc_info=error)
+    if current_app.testing and current_app.config.get("PROPAGATE_EXCEPTIONS"):
+        raise error
+    return _answer(500, "An unexpected error. Nothing is known about its effect; ask before you repeat the request.")
+
+
+def _answer(status: int, detail: str, errors: dict[str, str] | None = None) -> Response:
+    if request.path.startswith(MACHINES):
+        return _problem(status, detail, errors or {})
+    lang = language.choose(None)
+    template = {404: "pay/not_found.html"}.get(status, "pay/refused.html" if status < 500 else "pay/error.html")
+    text = render_template(
+        template, lang=lang.value, assets=parts().assets, status=status, support_code=_support_code(status)
+    )
+    return Response(text, status, mimetype="text/html")
+
+
+def _problem(status: int, detail: str, errors: dict[str, str]) -> Response:
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    if errors:
+        body["detail"] = "; ".join(f"{field} {message}" for field, message in errors.items())
+        body["errors"] = [{"field": field, "message": message} for field, message in errors.items()]
+    response = jsonify(body)
+    response.status_code = status
+    response.mimetype = "application/problem+json"
+    return response
+
+
+def _support_code(status: int) -> str | None:
+    """The session's code where the address names one; never on a 404, which must not tell who exists."""
+    session_id = (request.view_args or {}).get("session_id")
+    if status == 404 or not session_id or "support_code" in g:
+        return None
+    g.support_code = None  # asked once: if the database is what failed, it must not fail us again
+    try:
+        with parts().reading.connect() as connection:
+            query = select(CheckoutSession.support_code).where(CheckoutSession.id == session_id)
+            return connection.execute(query).scalar()
+    except SQLAlchemyError:
+        return None

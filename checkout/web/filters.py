@@ -1,0 +1,44 @@
+"""How amounts and times are written for people, by language."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from babel.dates import format_datetime
+from babel.numbers import format_currency
+from flask import Flask
+
+from checkout.domain.locales import BABEL, Lang
+from checkout.domain.money import exponent
+from checkout.gateway.months import HONG_KONG
+from checkout.web import language
+
+# Where a bare $ or ¥ could be read as another country's: a shopper abroad must not guess.
+# fmt: off
+_SYMBOLS = {
+    Lang.EN:    {"HKD": "HK$", "USD": "US$", "CNY": "CN¥", "JPY": "JP¥"},
+    Lang.ZH_HK: {"HKD": "HK$", "USD": "US$", "CNY": "CN¥", "JPY": "JP¥"},
+    Lang.ZH_CN: {"HKD": "HK$", "USD": "US$", "CNY": "¥",   "JPY": "JP¥"},
+}
+_MOMENT = {Lang.EN: "d MMM y, HH:mm", Lang.ZH_HK: "y年M月d日 HH:mm", Lang.ZH_CN: "y年M月d日 HH:mm"}
+_ZONE = {Lang.EN: "HKT", Lang.ZH_HK: "香港時間", Lang.ZH_CN: "香港时间"}
+# fmt: on
+
+
+def install(app: Flask) -> None:
+    app.add_template_filter(lambda amount, currency: money(amount, currency, language.current()), "money")
+    app.add_template_filter(lambda moment: hong_kong_time(moment, language.current()), "hkt")
+
+
+def money(amount: int, currency: str, lang: Lang) -> str:
+    """Minor units as text: `HK$1,088.00`, `JP¥1,980`. No float on the way."""
+    decimals = exponent(currency)
+    pattern = "¤#,##0" + ("." + "0" * decimals if decimals else "")
+    value = Decimal(amount).scaleb(-decimals)
+    text = format_currency(value, "XXX", locale=BABEL[lang], format=pattern, currency_digits=False)
+    return _SYMBOLS[lang].get(currency, f"{currency} ") + text.removeprefix("¤").removeprefix("XXX").lstrip("\xa0 ")
+
+
+def hong_kong_time(moment: datetime, lang: Lang) -> str:
+    """A moment as a clock in Hong Kong shows it, and says so."""
+    text = format_datetime(moment, _MOMENT[lang], tzinfo=HONG_KONG, locale=BABEL[lang])
+    return f"{text} {_ZONE[lang]}"

@@ -1,0 +1,14 @@
+"""The shopper's forms. No CSRF token: the address is unguessable, no cookie is set, and foreign origins are refused."""
+
+from flask_wtf import FlaskForm
+from wtforms import StringField
+from wtforms.validators import InputRequired, Length
+
+
+class ShopperForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
+    class Meta:
+        csrf = False
+
+
+class ChooseWalletForm(ShopperForm):
+    wallet = StringField(validators=[InputRequired(), Length(max=20)])

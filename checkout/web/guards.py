@@ -1,0 +1,57 @@
+"""Who may ask, and how much at once."""
+
+from flask import abort, current_app, request
+
+from checkout.domain.errors import NotAuthentic
+from checkout.domain.links import origin_of
+from checkout.services import merchants
+from checkout.store.models import Merchant
+from checkout.web.context import db, parts
+
+API_BYTES, NOTICE_BYTES, FORM_BYTES = 64 * 1024, 16 * 1024, 4 * 1024
+PROBES = {"platform.healthz", "platform.readyz"}  # platforms ask for these by address, not by name
+
+
+def refuse_foreign_hosts() -> None:
+    """A page is served under its own name only, so that no link, cache or cookie can belong to another."""
+    if request.endpoint in PROBES:
+        return
+    config = parts().config
+    known = {_host(config.PUBLIC_URL)}
+    if not config.production:
+        known |= {f"{name}:{config.PORT}" for name in ("127.0.0.1", "localhost", "[::1]", config.HOST)}
+        known |= {"127.0.0.1", "localhost"}
+    if request.host not in known and not (current_app.testing and request.host == "localhost"):
+        abort(400, "This host name is not served here.")
+
+
+def _host(url: str) -> str:
+    return origin_of(url).split("//", 1)[1]
+
+
+def refuse_foreign_origins() -> None:
+    """A form of another site must not press our buttons. No Origin at all is an old or simple client, not an attack."""
+    if request.method != "POST":
+        return
+    origin = request.headers.get("Origin")
+    if origin is None:
+        if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+            abort(403)
+        return
+    if origin not in (origin_of(parts().config.PUBLIC_URL), f"{request.scheme}://{request.host}"):
+        abort(403)
+
+
+def limit_body(limit: int) -> None:
+    """413 before a byte too many is read."""
+    request.max_content_length = limit
+    if (request.content_length or 0) > limit:
+        abort(413)
+
+
+def merchant_by_key() -> Merchant:
+    """The merchant whose API key came as a bearer token. Raises NotAuthentic."""
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise NotAuthentic("API key")
+    return merchants.merchant_with_key(db(), key.strip())

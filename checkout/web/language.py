@@ -1,0 +1,38 @@
+"""Which language a page speaks: `?lang`, then the session's locale, then the browser's wishes."""
+
+from typing import Any, cast
+
+from flask import Flask, g, request
+from flask_babel import Babel
+
+from checkout.domain.locales import BABEL, LABELS, Lang, best_lang, lang_of
+
+
+def install(app: Flask) -> None:
+    app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", f"{app.root_path}/translations")
+    Babel(app, locale_selector=lambda: BABEL[current()], default_timezone="Asia/Hong_Kong")
+
+
+def current() -> Lang:
+    """This request's language. werkzeug's own best_match gives English to zh-HK, so the table decides."""
+    if "lang" not in g:
+        choose(None)
+    return cast(Lang, g.lang)
+
+
+def choose(locale: str | None) -> Lang:
+    """Settle the language, now that the session's own locale is known."""
+    asked = lang_of(request.args.get("lang", "")) or (lang_of(locale) if locale else None)
+    g.lang = asked or best_lang((tag, quality) for tag, quality in request.accept_languages)
+    return cast(Lang, g.lang)
+
+
+def asked_for() -> dict[str, Any]:
+    """The `lang` argument that links must carry on, if the shopper chose one."""
+    chosen = lang_of(request.args.get("lang", ""))
+    return {"lang": chosen.value} if chosen else {}
+
+
+def switch(path: str) -> tuple[tuple[str, str, str, bool], ...]:
+    """The language switch: value, label in its own language, address, whether it is the one on the page."""
+    return tuple((lang.value, LABELS[lang], f"{path}?lang={lang}", lang is current()) for lang in Lang)

@@ -1,0 +1,129 @@
+"""The merchant's API, version 1 (interface.md section 4): JSON in and out, problem details for errors."""
+
+import base64
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response, abort, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from checkout.domain.errors import Invalid
+from checkout.domain.orders import Order, read_json
+from checkout.services import sessions
+from checkout.services.snapshots import snapshot
+from checkout.store.models import CheckoutSession
+from checkout.web import guards
+from checkout.web.context import db, now, parts
+
+bp = Blueprint("merchant_api", __name__, url_prefix="/v1")
+
+LONGEST_KEY = 255
+LIST_PARAMETERS = {"reference", "status", "created_after", "limit", "cursor"}
+STATUSES = ("open", "paid", "expired", "cancelled")
+
+
+@bp.before_request
+def _guard() -> None:
+    guards.limit_body(guards.API_BYTES)
+
+
+@bp.post("/checkout-sessions")
+def create() -> ResponseReturnValue:
+    """Open a session. Never waits for the gateway."""
+    merchant = guards.merchant_by_key()
+    key = _idempotency_key()
+    order = Order.read(_json_body())
+    answer = sessions.open_session(db(), parts().terms, merchant, order, key=key, now=now())
+    response = Response(answer.body, answer.status_code, mimetype="application/json")
+    response.headers["Location"] = f"/v1/checkout-sessions/{json.loads(answer.body)['id']}"
+    return response
+
+
+@bp.get("/checkout-sessions/<session_id>")
+def read(session_id: str) -> ResponseReturnValue:
+    merchant = guards.merchant_by_key()
+    session = sessions.session_of(db(), merchant, session_id)
+    return jsonify(snapshot(db(), parts().terms, session))
+
+
+@bp.get("/checkout-sessions")
+def listing() -> ResponseReturnValue:
+    """Newest first, a page at a time."""
+    merchant = guards.merchant_by_key()
+    filters, limit, after = _listing_wishes()
+    rows, last = sessions.list_sessions(db(), parts().terms, merchant, filters=filters, limit=limit, after=after)
+    return jsonify(data=rows, next_cursor=_cursor(last) if last else None)
+
+
+@bp.post("/checkout-sessions/<session_id>/cancel")
+def cancel(session_id: str) -> ResponseReturnValue:
+    """Safe when the shopper has just paid: then it stays paid and says so."""
+    merchant = guards.merchant_by_key()
+    if request.get_data() and _json_body() != {}:
+        raise Invalid({"body": "must be empty"})
+    session = sessions.session_of(db(), merchant, session_id)
+    sessions.cancel_session(db(), parts().terms, session.id, now())
+    fresh = sessions.session_of(db(), merchant, session_id)
+    return jsonify(snapshot(db(), parts().terms, fresh))
+
+
+def _json_body() -> object:
+    if request.mimetype != "application/json":
+        abort(415, "Send the body as application/json.")
+    return read_json(request.get_data())
+
+
+def _idempotency_key() -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (1 <= len(key) <= LONGEST_KEY and key.isprintable()):
+        raise Invalid({"Idempotency-Key": f"must have 1 to {LONGEST_KEY} printable characters"})
+    return key
+
+
+def _listing_wishes() -> tuple[dict[str, Any], int, tuple[datetime, str] | None]:
+    errors = {
+        name: "is not a parameter of this call; remove it" for name in request.args if name not in LIST_PARAMETERS
+    }
+    errors |= {name: "must stand once" for name in request.args if len(request.args.getlist(name)) > 1}
+    filters: dict[str, Any] = {"reference": request.args.get("reference"), "status": request.args.get("status")}
+    if filters["status"] not in (None, *STATUSES):
+        errors["status"] = f"must be one of {', '.join(STATUSES)}"
+    limit = request.args.get("limit", "20")
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:4]) <= 100):
+        errors["limit"] = "must be a whole number from 1 to 100"
+    after = None
+    try:
+        filters["created_after"] = _moment(request.args.get("created_after"))
+    except ValueError:
+        errors["created_after"] = "must be an RFC 3339 time with its zone, such as 2026-03-01T18:30:00Z"
+    try:
+        after = _position(request.args.get("cursor"))
+    except ValueError:
+        errors["cursor"] = "must be the next_cursor of an earlier answer"
+    if errors:
+        raise Invalid(errors)
+    return filters, int(limit), after
+
+
+def _moment(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("no zone")
+    return moment.astimezone(UTC)
+
+
+def _cursor(session: CheckoutSession) -> str:
+    position = json.dumps([session.created_at.isoformat(), session.id])
+    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+
+
+def _position(cursor: str | None) -> tuple[datetime, str] | None:
+    if not cursor:
+        return None
+    created_at, session_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    if not isinstance(created_at, str) or not isinstance(session_id, str) or not (moment := _moment(created_at)):
+        raise ValueError("not a position")
+    return moment, session_id

@@ -1,0 +1,205 @@
+"""What a shopper's page shows: rows in, one frozen value for the templates out."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from markupsafe import Markup
+from sqlalchemy import Row
+
+from checkout.domain import schedule
+from checkout.domain.devices import Device
+from checkout.domain.lifecycle import AttemptStatus, SessionStatus, public_status
+from checkout.domain.signing import sign_return
+from checkout.domain.stages import FINAL, Stage, Try, stage_of
+from checkout.domain.text import plain
+from checkout.domain.wallets import PAY_TYPES, WALLETS, WalletChoice, offered
+
+# A module should be 4 CSS px or more where the screen allows: three sizes of box, by modules.
+QR_SIZES = ((61, "s"), (75, "m"))
+OFFERING = frozenset({Stage.CHOOSE, Stage.SCAN, Stage.WALLET, Stage.UNKNOWN, Stage.FAILED})
+
+
+@dataclass(frozen=True)
+class AttemptView:
+    wallet: str
+    label: str
+    qr: Markup | None
+    qr_modules: int
+    qr_size: str
+    link: str | None
+    link_is_page: bool
+    framed: bool
+    asked_seconds_ago: int | None
+    failure: str | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything the templates of pay/ draw. Amounts are minor units; moments are aware UTC."""
+
+    stage: Stage
+    status: str
+    review: bool
+    version: int
+    final: bool
+    agent: str
+    mobile: bool
+    sandbox: bool
+    lang: str
+    languages: tuple[tuple[str, str, str, bool], ...]
+    shop: str
+    amount: int
+    currency: str
+    description: str
+    items: tuple[tuple[str, int, int], ...]
+    reference: str
+    support_code: str
+    address: str
+    url: str
+    status_url: str
+    check_url: str
+    cancel_url: str
+    receipt_url: str
+    return_href: str | None
+    return_host: str
+    wallets: tuple[tuple[str, str, str], ...]
+    attempt: AttemptView | None
+    expires_in: int
+    next_poll_ms: int
+    refresh_seconds: int
+    paid_at: datetime | None
+    payments: tuple[tuple[str, str, str, int], ...]
+    closing_as: str | None
+    merchant_told: bool | None
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a page needs to know beside its rows."""
+
+    now: datetime
+    device: Device
+    lang: str
+    languages: tuple[tuple[str, str, str, bool], ...]
+    public_url: str
+    query: str  # `?lang=zh-HK` when the shopper chose it, else empty
+    sandbox: bool
+
+
+def stage_for(row: Row[Any], now: datetime) -> Stage:
+    latest = None
+    if row.attempt_id is not None:
+        latest = Try(
+            status=AttemptStatus(row.attempt_status),
+            has_code=row.attempt_target is not None,
+            on_phone=bool(row.attempt_on_phone),
+            ends_at=row.attempt_ends_at,
+        )
+    status = SessionStatus(row.status)
+    return stage_of(status, latest, review=row.review is not None, expires_at=row.expires_at, now=now)
+
+
+def build_page(
+    row: Row[Any],
+    around: Surroundings,
+    *,
+    return_href: str | None,
+    payments: tuple[tuple[str, str, str, int], ...],
+    told: bool | None,
+) -> Page:
+    """Put one page together. Reads nothing, changes nothing."""
+    stage = stage_for(row, around.now)
+    path = f"/pay/{row.id}"
+    age = around.now - (row.attempt_created_at or row.created_at)
+    return Page(
+        stage=stage,
+        status=public_status(SessionStatus(row.status)),
+        review=row.review is not None,
+        version=row.version,
+        final=stage in FINAL,
+        agent=around.device,
+        mobile=around.device in (Device.MOBILE, Device.IN_WALLET),
+        sandbox=around.sandbox,
+        lang=around.lang,
+        languages=around.languages,
+        shop=plain(row.shop),
+        amount=row.amount,
+        currency=row.currency,
+        description=plain(row.description),
+        items=tuple((plain(item["name"]), item["quantity"], item["amount"]) for item in row.items),
+        reference=plain(row.reference),
+        support_code=row.support_code,
+        address=around.public_url + path,
+        url=path + around.query,
+        status_url=f"{path}/status?lang={around.lang}",
+        check_url=f"{path}/check{around.query}",
+        cancel_url=f"{path}/cancel{around.query}",
+        receipt_url=f"{path}/receipt{around.query}",
+        return_href=return_href,
+        return_host=urlsplit(row.return_url).hostname or "",
+        wallets=_offers(row) if stage in OFFERING else (),
+        attempt=_attempt(row, stage, around.now),
+        expires_in=max(int((row.expires_at - around.now).total_seconds()), 0),
+        next_poll_ms=schedule.next_poll_ms(age.total_seconds()),
+        refresh_seconds=3 if age.total_seconds() < 300 else 10,
+        paid_at=row.paid_at,
+        payments=payments,
+        closing_as=row.closing_as or ("expired" if stage is Stage.CLOSING else None),
+        merchant_told=told,
+    )
+
+
+def _offers(row: Row[Any]) -> tuple[tuple[str, str, str], ...]:
+    """The wallets to offer; after a failure the one that was just tried comes first."""
+    choices = [WalletChoice.parse(entry) for entry in row.merchant_wallets]
+    wallets = offered(choices, currency=row.currency, amount=row.amount, narrowed=row.wallets)
+    wallets.sort(key=lambda wallet: wallet.code != row.attempt_wallet)
+    return tuple((wallet.code, wallet.label, "") for wallet in wallets)
+
+
+def only_wallet(row: Row[Any]) -> str | None:
+    """The one wallet that can be picked, when there is no choice to make."""
+    offers = _offers(row)
+    return offers[0][0] if len(offers) == 1 else None
+
+
+def _attempt(row: Row[Any], stage: Stage, now: datetime) -> AttemptView | None:
+    if row.attempt_id is None:
+        return None
+    pay_type = PAY_TYPES[row.attempt_pay_type]
+    payable = stage in (Stage.SCAN, Stage.WALLET)
+    framed = stage is Stage.SCAN and row.attempt_wallet in row.options.get("frame", ()) and pay_type.answer == "pay_url"
+    shows_link = payable and (framed or pay_type.is_page or stage is Stage.WALLET)
+    modules = row.attempt_qr_modules or 0
+    failure = row.attempt_failure or ("expired" if stage is Stage.FAILED else None)
+    asked = row.attempt_asked_at
+    return AttemptView(
+        wallet=row.attempt_wallet,
+        label=WALLETS[row.attempt_wallet].label,
+        qr=Markup(row.attempt_qr_svg) if stage is Stage.SCAN and row.attempt_qr_svg else None,  # noqa: S704 - our own drawing
+        qr_modules=modules,
+        qr_size=next((size for up_to, size in QR_SIZES if modules <= up_to), "l"),
+        link=row.attempt_target if shows_link else None,
+        link_is_page=pay_type.is_page,
+        framed=framed,
+        asked_seconds_ago=max(int((now - asked).total_seconds()), 0) if asked else None,
+        failure=failure if stage is Stage.FAILED else None,
+    )
+
+
+def return_link(row: Row[Any], webhook_secret: str, now: datetime) -> str:
+    """The signed way back to the shop (interface.md section 4). Its signature tells the shop whom to believe."""
+    status = public_status(SessionStatus(row.status))
+    gave_up = status in ("expired", "cancelled") and row.cancel_url
+    target = urlsplit(row.cancel_url if gave_up else row.return_url)
+    timestamp = int(now.timestamp())
+    signature = sign_return(
+        webhook_secret, session_id=row.id, reference=row.reference, status=status, timestamp=timestamp
+    )
+    added = urlencode({
+        "session_id": row.id, "reference": row.reference, "status": status,
+        "timestamp": timestamp, "signature": signature,
+    })  # fmt: skip
+    return urlunsplit(target._replace(query=f"{target.query}&{added}" if target.query else added))

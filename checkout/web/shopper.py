@@ -1,0 +1,139 @@
+"""The shopper's pages (interface.md section 3): one address, one screen per stage; a GET changes nothing about money."""
+
+from typing import Any
+
+from flask import Blueprint, abort, jsonify, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Row
+
+from checkout.domain.devices import device_of
+from checkout.domain.errors import Invalid, SessionClosed
+from checkout.domain.lifecycle import LIVE_ATTEMPT
+from checkout.domain.stages import WAITS, Stage
+from checkout.services import attempts, sessions
+from checkout.store.pages import read_page
+from checkout.web import guards, headers, language
+from checkout.web.context import db, now, parts
+from checkout.web.forms import ChooseWalletForm
+from checkout.web.pages import only_wallet, stage_for
+from checkout.web.present import present
+
+bp = Blueprint("shopper", __name__, url_prefix="/pay")
+
+LONGEST_ID = 64
+
+
+@bp.before_request
+def _guard() -> None:
+    guards.limit_body(guards.FORM_BYTES)
+    guards.refuse_foreign_origins()
+
+
+@bp.get("/<session_id>")
+def show(session_id: str) -> ResponseReturnValue:
+    """The page, in the state that the session is in."""
+    row = _find(session_id)
+    page = present(row)
+    auto = only_wallet(row) if page.stage is Stage.CHOOSE and not page.mobile else None
+    return render_template("pay/show.html", page=page, assets=parts().assets, auto=auto)
+
+
+@bp.post("/<session_id>")
+def choose(session_id: str) -> ResponseReturnValue:
+    """Pick a wallet: to the code on a desktop, to the wallet on a phone. Twice is once."""
+    row = _find(session_id)
+    form = ChooseWalletForm()
+    if not form.validate_on_submit() or set(request.form) - {"wallet"} or len(request.form.getlist("wallet")) > 1:
+        raise Invalid({"wallet": "pick one of the wallets on the page"})
+    device = device_of(request.user_agent.string)
+    try:
+        attempt = attempts.start_attempt(
+            db(), parts().gateways, parts().terms, row.id, form.wallet.data, device=device, clock=parts().clock
+        )
+    except SessionClosed:
+        return _to_page(session_id)
+    if attempt.on_phone and attempt.target and attempt.status in LIVE_ATTEMPT:
+        headers.allow_wallets(parts().gateways.links_of(row.base_url).sources(), framed=False)
+        return redirect(attempt.target, 303)
+    return _to_page(session_id)
+
+
+@bp.get("/<session_id>/status")
+def status(session_id: str) -> ResponseReturnValue:
+    """What changed, read from our own database; never from the gateway."""
+    row = _find(session_id)
+    if stage_for(row, now()) in WAITS and attempts.needs_sign_of_life(row.attempt_watched_until, now()):
+        attempts.sign_of_life(db(), row.attempt_id, now())
+    as_html = request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
+    page = present(row)
+    answer = (
+        make_response(render_template("pay/_main.html", page=page, assets=parts().assets, auto=None))
+        if as_html
+        else jsonify(
+            status=page.status,
+            version=page.version,
+            final=page.final,
+            expires_at=row.expires_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            next_poll_ms=page.next_poll_ms,
+        )
+    )
+    asked = page.attempt.asked_seconds_ago if page.attempt and page.stage is Stage.UNKNOWN else None
+    age = "" if asked is None else min(asked // 20, 100)
+    answer.set_etag(
+        f"{page.version}-{page.stage}-{page.lang}-{page.agent}-{page.merchant_told}-{age}-{as_html:d}", weak=True
+    )
+    answer.vary.update(("Accept", "Accept-Language", "User-Agent"))
+    return answer.make_conditional(request)
+
+
+@bp.get("/<session_id>/return")
+def come_back(session_id: str) -> ResponseReturnValue:
+    """Where the wallet sends the shopper. Proves nothing; the question that it raises is asked at once."""
+    return _ask_soon(session_id)
+
+
+@bp.post("/<session_id>/check")
+def check(session_id: str) -> ResponseReturnValue:
+    """“I have paid”: makes an enquiry due."""
+    return _ask_soon(session_id)
+
+
+@bp.post("/<session_id>/cancel")
+def cancel(session_id: str) -> ResponseReturnValue:
+    """Give up. Safe when the payment has just gone through: then the page says paid."""
+    row = _find(session_id)
+    sessions.cancel_session(db(), parts().terms, row.id, now())
+    return _to_page(session_id)
+
+
+@bp.get("/<session_id>/receipt")
+def receipt(session_id: str) -> ResponseReturnValue:
+    """Printable; there is none before there is a payment."""
+    row = _find(session_id)
+    page = present(row)
+    if page.stage is not Stage.PAID:
+        return _to_page(session_id)
+    return render_template("pay/receipt.html", page=page, assets=parts().assets)
+
+
+def _find(session_id: str) -> Row[Any]:
+    """The row, its language settled. Unknown, malformed and foreign ids: one and the same 404."""
+    row = None
+    if session_id.startswith("cs_") and len(session_id) <= LONGEST_ID and session_id.isascii():
+        with parts().reading.connect() as connection:
+            row = read_page(connection, session_id)
+    if row is None:
+        abort(404)
+    language.choose(row.locale)
+    return row
+
+
+def _ask_soon(session_id: str) -> ResponseReturnValue:
+    row = _find(session_id)
+    attempts.make_due(db(), row.id, now())
+    db().commit()
+    return _to_page(session_id)
+
+
+def _to_page(session_id: str) -> ResponseReturnValue:
+    return redirect(url_for("shopper.show", session_id=session_id, **language.asked_for()), 303)

@@ -1,0 +1,181 @@
+"""Every setting, read from the environment and checked once."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+ROOT = Path(__file__).resolve().parent
+SHORTEST_SECRET = 32
+
+
+class BadSetting(SystemExit):
+    """A setting is missing or wrong; the message is one sentence that says what to set."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+def _words(value: object) -> object:
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+
+
+class Config(BaseModel):
+    """The settings of interface.md section 2, under their own names. `repr` shows no secret."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    ENV: Literal["development", "production"] = "development"
+    SECRET_KEY: Words = Field(default=(), repr=False)
+    DATABASE_URL: str = Field(default=f"sqlite:///{ROOT / 'instance' / 'sampan.db'}", repr=False)
+    SQLITE_IS_PERSISTENT: bool = False
+    HOST: str = "127.0.0.1"
+    PORT: int = Field(default=8000, ge=0, le=65535)
+    PUBLIC_URL: str = ""
+    PROXY_HOPS: int = Field(default=0, ge=0, le=10)
+    EMBEDDED_WORKER: bool | None = None
+    DEBUG: bool = False
+    LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    QFPAY_APP_CODE: str = ""
+    QFPAY_CLIENT_KEY: str = Field(default="", repr=False)
+    QFPAY_MCHID: str = ""
+    QFPAY_BASE_URL: str = "https://openapi-hk.qfapi.com"
+    QFPAY_SIGN_TYPE: Literal["sha256", "md5"] = "sha256"
+    MERCHANT_NAME: str = "Shop"
+    MERCHANT_API_KEY: str = Field(default="", repr=False)
+    MERCHANT_WEBHOOK_URL: str = ""
+    MERCHANT_WEBHOOK_SECRET: str = Field(default="", repr=False)
+    MERCHANT_RETURN_ORIGINS: Words = ()
+    MERCHANT_WALLETS: Words = ()
+    MERCHANT_PAY_TYPES: Words = ()
+    MERCHANT_FRAME: Words = ()
+    MERCHANT_LIMIT_PAY: Literal["", "no_credit"] = ""
+    MERCHANT_UDID: str = Field(default="", max_length=40)
+    MERCHANT_CODE_MINUTES: int = Field(default=30, ge=5, le=120)
+
+    PAY_URL_HOSTS: Words = ("alipay.com",)
+    GATEWAY_RATE_PER_MINUTE: int = Field(default=300, ge=10, le=400)
+
+    SANDBOX: bool = False
+    DEMO_SHOP: bool = False
+    DEMO_API_KEY: str = Field(default="", repr=False)
+    DEMO_WEBHOOK_SECRET: str = Field(default="", repr=False)
+
+    @property
+    def production(self) -> bool:
+        return self.ENV == "production"
+
+    @property
+    def on_sqlite(self) -> bool:
+        return self.DATABASE_URL.startswith("sqlite")
+
+    @property
+    def embedded_worker(self) -> bool:
+        return self.on_sqlite if self.EMBEDDED_WORKER is None else self.EMBEDDED_WORKER
+
+    @property
+    def sandbox_url(self) -> str:
+        """Where the sandbox gateway and its wallet stand, when there is one."""
+        return f"{self.PUBLIC_URL}/sandbox"
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
+        """Read and check the environment. Raises BadSetting, one sentence that says what to set."""
+        given = os.environ if env is None else env
+        values = {name: given[name].strip() for name in cls.model_fields if given.get(name, "").strip()}
+        try:
+            config = cls.model_validate(_completed(values))
+        except ValidationError as error:
+            raise BadSetting(_sentence(error)) from None
+        return config
+
+    @model_validator(mode="after")
+    def _refuse_what_cannot_work(self) -> Self:
+        for problem in _problems(self):
+            raise ValueError(problem)
+        return self
+
+
+def _completed(values: dict[str, str]) -> dict[str, Any]:
+    """Fill in what depends on other settings."""
+    values = dict(values)
+    values["ENV"] = values.get("ENV", "development").lower()
+    values.setdefault("PUBLIC_URL", f"http://127.0.0.1:{values.get('PORT', '8000')}")
+    values["PUBLIC_URL"] = values["PUBLIC_URL"].rstrip("/")
+    url = values.get("DATABASE_URL", "")
+    for old in ("postgres://", "postgresql://"):  # as Heroku writes it, and as people do
+        if url.startswith(old):
+            values["DATABASE_URL"] = "postgresql+psycopg://" + url.removeprefix(old)
+    if "SECRET_KEY" not in values and values["ENV"] == "development":
+        values["SECRET_KEY"] = _development_secret()
+    return values
+
+
+def _development_secret() -> str:
+    """One secret for every process of this checkout, so that a merchant added by hand can be read by the web."""
+    path = ROOT / "instance" / "secret_key"
+    path.parent.mkdir(exist_ok=True)
+    try:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as new:
+            new.write(secrets.token_urlsafe(48))
+    except FileExistsError:
+        pass
+    return path.read_text().strip()
+
+
+def _problems(config: Config) -> list[str]:
+    found = []
+    public = urlsplit(config.PUBLIC_URL)
+    if public.scheme not in ("http", "https") or not public.hostname or public.query or public.fragment:
+        found.append("Set PUBLIC_URL to this service's own address, such as https://pay.example.com.")
+    if not config.DATABASE_URL.startswith(("sqlite:", "postgresql+psycopg:")):
+        found.append("Set DATABASE_URL to a sqlite:/// or postgresql:// address.")
+    if bool(config.QFPAY_APP_CODE) != bool(config.QFPAY_CLIENT_KEY):
+        found.append("Set QFPAY_APP_CODE and QFPAY_CLIENT_KEY together, or neither.")
+    if config.MERCHANT_WEBHOOK_SECRET and not config.MERCHANT_WEBHOOK_SECRET.startswith("whsec_"):
+        found.append("Set MERCHANT_WEBHOOK_SECRET to whsec_ and at least 24 random bytes in base64.")
+    return found + (_refused_in_production(config) if config.production else [])
+
+
+def _refused_in_production(config: Config) -> list[str]:
+    found = []
+    if config.DEBUG:
+        found.append("Unset DEBUG: ENV=production shows no debugger to strangers.")
+    if not config.SECRET_KEY:
+        found.append("Set SECRET_KEY to a random value of 32 characters or more: ENV=production needs one.")
+    if any(len(key) < SHORTEST_SECRET for key in config.SECRET_KEY):
+        found.append("Set SECRET_KEY to a random value of 32 characters or more: this one is too short.")
+    if not config.PUBLIC_URL.startswith("https://"):
+        found.append("Set PUBLIC_URL to an https address: ENV=production refuses http.")
+    if config.on_sqlite and not config.SQLITE_IS_PERSISTENT:
+        found.append(
+            "Set DATABASE_URL to PostgreSQL, or SQLITE_IS_PERSISTENT=1 if the file's disk outlives restarts: "
+            "on most platforms it does not."
+        )
+    if config.SANDBOX or config.DEMO_SHOP:
+        found.append("Unset SANDBOX and DEMO_SHOP: ENV=production runs without the pretend gateway and shop.")
+    for name in ("QFPAY_BASE_URL", "MERCHANT_WEBHOOK_URL"):
+        if (url := getattr(config, name)) and not url.startswith("https://"):
+            found.append(f"Set {name} to an https address: ENV=production refuses http.")
+    found += [
+        f"Set MERCHANT_RETURN_ORIGINS to https origins only: ENV=production refuses {origin}."
+        for origin in config.MERCHANT_RETURN_ORIGINS
+        if not origin.startswith("https://")
+    ]
+    return found
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    if not first["loc"]:
+        return first["msg"].removeprefix("Value error, ")
+    return f"Set {first['loc'][0]} to a value that fits (see README.md, 'Settings'): {first['msg'].lower()}."

@@ -1,0 +1,43 @@
+"""How gunicorn serves the web process; a platform sets PORT, HOST and WEB_CONCURRENCY."""
+
+import os
+from typing import Any
+
+# A platform that routes to us sets PORT and expects every interface; a developer's machine stays private.
+_platform = os.environ.get("ENV") == "production" and "PORT" in os.environ
+_host = os.environ.get("HOST") or ("0.0.0.0" if _platform else "127.0.0.1")  # noqa: S104 - its router is outside
+bind = f"{_host}:{os.environ.get('PORT') or 8000}"
+
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY") or min(os.cpu_count() or 1, 4))
+threads = 16
+timeout = 30
+graceful_timeout = 24  # SIGTERM: finish and leave within 25 s
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a slow disk must not look like a dead worker
+
+# Only PROXY_HOPS decides which forwarded headers count. gunicorn would trust 127.0.0.1 of itself.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
+
+limit_request_line = 8190  # signed links carry a whole order in their query
+limit_request_fields = 64
+limit_request_field_size = 8190
+
+accesslog = None  # a URL names a session, and whoever has it may see it
+control_socket_disable = True
+
+
+def post_worker_init(worker: Any) -> None:
+    """Start the embedded worker, after the fork: threads do not survive one."""
+    from checkout.background import start_background
+
+    start_background(worker.wsgi)
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Let the embedded worker finish what it holds."""
+    from checkout.background import stop_background
+
+    if hasattr(worker, "wsgi"):  # the app may have refused to start
+        stop_background(worker.wsgi)

@@ -1,0 +1,25 @@
+"""A pretend QFPay for development and tests. It shares nothing with the checkout but the signature rules."""
+
+from .app import create_sandbox
+from .context import Credential
+from .ledger import Ledger
+from .line import Trouble
+from .notifier import Sent, deliver_due
+from .rows import Call, Notice, Order, Record
+from .scenarios import MAGIC_AMOUNTS, TRICKS, Scenario
+
+__all__ = [
+    "MAGIC_AMOUNTS",
+    "TRICKS",
+    "Call",
+    "Credential",
+    "Ledger",
+    "Notice",
+    "Order",
+    "Record",
+    "Scenario",
+    "Sent",
+    "Trouble",
+    "create_sandbox",
+    "deliver_due",
+]

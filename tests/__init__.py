@@ -1,0 +1,1 @@
+"""Makes `tests` ours: without this file, a library that installs a `tests` package would come first."""

@@ -1,0 +1,94 @@
+"""Fixtures of every test: no network beyond loopback, real servers on demand, Debian's Chromium."""
+
+import errno
+import ipaddress
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.servers import HttpServer, PostgresServer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+BROWSER_FIXTURES = {"browser", "browser_type", "context", "new_context", "page"}
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",  # it refuses to be root otherwise
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-proxy-server",
+    # Addresses in the network are answered like a cut cable, also literal ones; `page.route` still sees them.
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
+]
+
+
+def _loopback_only(event: str, arguments: tuple[Any, ...]) -> None:
+    """Let Python reach this machine only: elsewhere looks as it does without a network."""
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        address = _address(arguments[1][0])
+        if address and not (address.is_loopback or address.is_unspecified):
+            raise OSError(errno.ENETUNREACH, f"tests reach loopback only, not {address}")
+    elif event == "socket.getaddrinfo" and not _resolves_here(arguments[0]):
+        raise socket.gaierror(socket.EAI_NONAME, f"tests have no DNS for {arguments[0]!r}")
+
+
+def _resolves_here(host: str | bytes | None) -> bool:
+    name = host.decode() if isinstance(host, bytes) else host
+    return not name or name in {"localhost", socket.gethostname()} or _address(name) is not None
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """None for a name, whose resolution is an event of its own."""
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+sys.addaudithook(_loopback_only)
+
+
+# Before xdist reads the groups.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by the servers they use; one worker has the browser, for two would starve each other."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & BROWSER_FIXTURES or item.get_closest_marker("browser"):
+            item.add_marker("browser")
+            item.add_marker(pytest.mark.xdist_group("browser"))
+        if "postgres" in fixtures:
+            item.add_marker("postgres")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL, one per test process, started by the first test that asks."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def http_server() -> Iterator[Callable[["WSGIApplication"], HttpServer]]:
+    """Serve WSGI apps on real sockets until the test ends: `http_server(app).url`."""
+    with ExitStack() as servers:
+        yield lambda app: servers.enter_context(HttpServer(app))
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Debian's Chromium instead of one that Playwright would download; CHROMIUM names another."""
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if not chromium:
+        raise pytest.UsageError("Chromium is not installed: `make test` does it, or apt-get install chromium")
+    return {**browser_type_launch_args, "executable_path": chromium, "args": CHROMIUM_ARGUMENTS}

@@ -1,0 +1,86 @@
+"""Near the end of a month, an enquiry names each month that the payment may be filed under."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from checkout.gateway.months import HONG_KONG, Window, windows_for
+
+MONTHS = range(1, 13)
+
+
+def hkt(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=HONG_KONG)  # type: ignore[arg-type,misc]
+
+
+def month(year: int, number: int) -> Window:
+    after = hkt(year + number // 12, number % 12 + 1, 1)
+    return Window(hkt(year, number, 1), after - timedelta(seconds=1))
+
+
+def midnight_after(number: int) -> datetime:
+    """The first moment after month `number` of 2028, a leap year."""
+    return month(2028, number).end + timedelta(seconds=1)
+
+
+def following(number: int) -> Window:
+    return month(2028 + number // 12, number % 12 + 1)
+
+
+@pytest.mark.parametrize("number", MONTHS)
+def test_in_the_middle_of_a_month_no_bounds_are_needed(number: int) -> None:
+    made = hkt(2028, number, 15, 12)
+    assert windows_for(made, made + timedelta(minutes=30), made + timedelta(minutes=3)) == (None,)
+
+
+@pytest.mark.parametrize("number", MONTHS)
+def test_a_payment_made_a_minute_before_midnight_is_sought_in_both_months(number: int) -> None:
+    made = midnight_after(number) - timedelta(minutes=1)
+    both = (month(2028, number), following(number))
+    for later in (0, 2, 30, 60 * 24, 60 * 24 * 45):
+        assert windows_for(made, made + timedelta(minutes=30), made + timedelta(minutes=later)) == both
+
+
+@pytest.mark.parametrize("number", MONTHS)
+def test_a_payment_made_just_after_midnight_may_be_filed_before_it(number: int) -> None:
+    made = midnight_after(number) + timedelta(minutes=4)
+    assert windows_for(made, made + timedelta(minutes=30), made) == (month(2028, number), following(number))
+
+
+@pytest.mark.parametrize("number", MONTHS)
+def test_next_month_a_payment_is_sought_where_it_was_made(number: int) -> None:
+    made = midnight_after(number) - timedelta(days=3)
+    assert windows_for(made, made + timedelta(hours=1), made + timedelta(days=4)) == (month(2028, number),)
+
+
+@pytest.mark.parametrize("number", MONTHS)
+def test_a_few_minutes_around_midnight_the_current_month_is_named(number: int) -> None:
+    made = midnight_after(number) - timedelta(hours=3)
+    ends = made + timedelta(minutes=30)
+    edge = midnight_after(number)
+    for minutes in (-9, -1, 0, 1, 9):
+        assert windows_for(made, ends, edge + timedelta(minutes=minutes)) == (month(2028, number),)
+    assert windows_for(made, ends, edge - timedelta(minutes=11)) == (None,)
+
+
+def test_a_clock_set_back_asks_for_the_month_of_creation() -> None:
+    made = hkt(2028, 3, 15)
+    assert windows_for(made, made + timedelta(minutes=30), hkt(2028, 2, 10)) == (month(2028, 3),)
+
+
+def test_a_long_life_names_every_month_it_touches() -> None:
+    made = hkt(2028, 11, 30, 23, 58)
+    assert windows_for(made, made + timedelta(days=40), made + timedelta(days=50)) == (
+        month(2028, 11),
+        month(2028, 12),
+        month(2029, 1),
+    )
+
+
+def test_a_window_never_leaves_its_month() -> None:
+    for number in MONTHS:
+        made = midnight_after(number) - timedelta(minutes=1)
+        for window in windows_for(made, made + timedelta(minutes=30), made):
+            assert window is not None
+            assert (window.start.year, window.start.month) == (window.end.year, window.end.month)
+            assert (window.start.day, window.start.hour, window.end.strftime("%H:%M:%S")) == (1, 0, "23:59:59")

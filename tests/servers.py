@@ -1,0 +1,288 @@
+"""Real servers for tests, each on a loopback port of its own: PostgreSQL, a WSGI app, a subprocess."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import psycopg
+from psycopg import sql
+from werkzeug.serving import make_server
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+LOOPBACK = "127.0.0.1"
+REPOSITORY = Path(__file__).parent.parent
+
+
+def free_port() -> int:
+    """A TCP port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until(ready: Callable[[], bool], seconds: float, else_say: Callable[[], str]) -> None:
+    """Ask until it is true; raises TimeoutError with the sentence after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            raise TimeoutError(else_say())
+        time.sleep(0.05)
+
+
+class HttpServer:
+    """A WSGI app behind a real socket, in a thread of this process."""
+
+    def __init__(self, app: "WSGIApplication", port: int = 0) -> None:
+        self._server = make_server(LOOPBACK, port, app, threaded=True)
+        self.url = f"http://{LOOPBACK}:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=5)
+
+
+class Process:
+    """A subprocess of ours, from the repository's root; what it writes is kept in a file, so it never blocks."""
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        # Signals of the terminal are pytest's to handle, hence the session of its own.
+        self._child = subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self.pid = self._child.pid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._log.close()
+
+    def output(self) -> str:
+        """Standard output and standard error so far."""
+        return os.pread(self._log.fileno(), os.fstat(self._log.fileno()).st_size, 0).decode(errors="replace")
+
+    def returncode(self) -> int | None:
+        """None while it runs; negative: the signal that ended it."""
+        return self._child.poll()
+
+    def wait_for(self, url: str, seconds: float = 20) -> None:
+        """Return once the URL answers, whatever its status; raises with the output if it ends or stays silent."""
+
+        def answers() -> bool:
+            if self.returncode() is not None:
+                raise RuntimeError(f"ended with {self.returncode()} before {url} answered:\n{self.output()}")
+            return _answers(url)
+
+        wait_until(answers, seconds, lambda: f"{url} stayed silent for {seconds} s:\n{self.output()}")
+
+    def send(self, number: signal.Signals) -> None:
+        """One signal to the process itself, not to its children."""
+        if self.returncode() is None:
+            os.kill(self.pid, number)
+
+    def stop(self, seconds: float = 30) -> int:
+        """SIGTERM, then SIGKILL to it and its children after so many seconds; the exit code."""
+        self.send(signal.SIGTERM)
+        try:
+            return self._child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.pid, signal.SIGKILL)
+            return self._child.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own address
+            return True
+    except urllib.error.HTTPError as answer:
+        answer.close()
+        return True
+    except OSError:
+        return False
+
+
+def python_script(name: str) -> str:
+    """The path of a command that is installed beside this Python, such as `gunicorn`."""
+    return str(Path(sys.executable).parent / name)
+
+
+class PostgresServer:
+    """A PostgreSQL of our own, stopped and deleted at the end.
+
+    Without `durable` it does not wait for the disk: fast, and wrong for tests about crashes.
+    """
+
+    USER = "sampan"
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self.port = free_port()
+        self._durable = durable
+        self._binaries = _postgres_binaries()
+        self._account = _account()
+        self._folder = Path(tempfile.mkdtemp(prefix="sampan-postgres-"))
+        self._data = self._folder / "data"
+        self._log = self._folder / "log"
+        self._child: subprocess.Popen[bytes] | None = None
+        self._templates: dict[Callable[[str], object], str] = {}
+        self._names = (f"test_{number}" for number in range(1, sys.maxsize))
+
+    def __enter__(self) -> Self:
+        os.chown(self._folder, self._account.pw_uid, self._account.pw_gid)
+        options = ["-U", self.USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        with self._run([self._binaries / "initdb", "-D", self._data, *options]) as initdb:
+            if initdb.wait(60):
+                raise RuntimeError(f"initdb failed:\n{self._log.read_text()}")
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        shutil.rmtree(self._folder)
+
+    def start(self) -> None:
+        """Start it, or start it again after `stop` or `crash`: same port, same data."""
+        options = {
+            "port": self.port,
+            "listen_addresses": LOOPBACK,
+            "unix_socket_directories": "",
+            "max_connections": 200,
+            "fsync": "on" if self._durable else "off",
+            "synchronous_commit": "on" if self._durable else "off",
+            "full_page_writes": "on" if self._durable else "off",
+        }
+        arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        self._child = self._run([self._binaries / "postgres", "-D", self._data, *arguments])
+        wait_until(self._is_up, 30, lambda: f"PostgreSQL did not start:\n{self._log.read_text()}")
+
+    def stop(self) -> None:
+        """End every connection and leave the data in order."""
+        self._signal(signal.SIGINT)
+
+    def crash(self) -> None:
+        """End at once, as in a power cut: the next `start` recovers from the write-ahead log."""
+        self._signal(signal.SIGQUIT)
+
+    def url(self, database: str) -> str:
+        """An address that both SQLAlchemy and libpq understand."""
+        return f"postgresql://{self.USER}@{LOOPBACK}:{self.port}/{database}"
+
+    def new_database(self, prepare: Callable[[str], object] | None = None) -> str:
+        """The URL of a fresh database.
+
+        `prepare` gets the URL of a template, once per server, to run migrations in; databases made with it are
+        copies. It must leave no connection open (`engine.dispose()`), or PostgreSQL refuses to copy.
+        """
+        template = "template1"
+        if prepare:
+            template = self._templates.get(prepare) or self._create("template1")
+            if prepare not in self._templates:
+                prepare(self.url(template))
+                self._templates[prepare] = template
+        return self.url(self._create(template))
+
+    def drop_database(self, url: str) -> None:
+        """Delete a database that `new_database` made, open connections or not."""
+        self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(url.rpartition("/")[2])))
+
+    def _create(self, template: str) -> str:
+        name = next(self._names)
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        self._execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+        return name
+
+    def _execute(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(statement)
+
+    def _run(self, command: Sequence[str | Path]) -> "subprocess.Popen[bytes]":
+        # As the owner of the data, because PostgreSQL refuses root. Popen changes the user itself, so that the
+        # child is PostgreSQL and not a `runuser` that would have to pass signals on. `setpriv` becomes the command;
+        # PostgreSQL then ends also when these tests are killed.
+        is_root = os.getuid() == 0
+        dies_with_us = ["setpriv", "--pdeathsig", "INT"] if shutil.which("setpriv") else []
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                [*dies_with_us, *command],
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                user=self._account.pw_uid if is_root else None,
+                group=self._account.pw_gid if is_root else None,
+                extra_groups=[] if is_root else None,
+            )
+
+    def _is_up(self) -> bool:
+        if self._child is None or self._child.poll() is not None:
+            raise RuntimeError(f"PostgreSQL ended:\n{self._log.read_text()}")
+        try:
+            psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._child is None:
+            return
+        self._child.send_signal(number)
+        try:
+            self._child.wait(20)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self._child = None
+
+
+def _account() -> pwd.struct_passwd:
+    return pwd.getpwnam("postgres") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
+
+
+def _postgres_binaries() -> Path:
+    for folder in _candidates():
+        if (folder / "initdb").exists():
+            return folder
+    raise RuntimeError("PostgreSQL's server is not installed: `make test` does it, or apt-get install postgresql")
+
+
+def _candidates() -> Iterator[Path]:
+    yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name), reverse=True)
+    if on_path := shutil.which("initdb"):
+        yield Path(on_path).resolve().parent
+    if config := shutil.which("pg_config"):
+        yield Path(subprocess.run([config, "--bindir"], capture_output=True, text=True, check=True).stdout.strip())

@@ -1,0 +1,79 @@
+"""gunicorn.conf.py, seen by a real gunicorn and from the wire."""
+
+import runpy
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from tests.servers import REPOSITORY, Process, free_port, python_script
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+CONFIG = REPOSITORY / "gunicorn.conf.py"
+PLATFORM_VARIABLES = ("ENV", "HOST", "PORT", "WEB_CONCURRENCY")
+
+
+def echo(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    """Say what gunicorn made of the request."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{environ['wsgi.url_scheme']} {environ['SCRIPT_NAME']}{environ['PATH_INFO']}".encode()]
+
+
+@pytest.mark.parametrize(
+    ("environment", "bind"),
+    [
+        ({}, "127.0.0.1:8000"),
+        ({"PORT": "9000"}, "127.0.0.1:9000"),
+        ({"ENV": "production"}, "127.0.0.1:8000"),
+        ({"ENV": "production", "PORT": "9000"}, "0.0.0.0:9000"),
+        ({"ENV": "production", "PORT": "9000", "HOST": "10.0.0.7"}, "10.0.0.7:9000"),
+    ],
+)
+def test_only_a_platform_gets_every_interface(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], bind: str
+) -> None:
+    _set_only(monkeypatch, environment)
+
+    assert runpy.run_path(str(CONFIG))["bind"] == bind
+
+
+@pytest.mark.parametrize(("concurrency", "expected"), [("1", {1}), ("7", {7}), ("", {1, 2, 3, 4})])
+def test_workers_follow_the_platform_or_the_cores(
+    monkeypatch: pytest.MonkeyPatch, concurrency: str, expected: set[int]
+) -> None:
+    _set_only(monkeypatch, {"WEB_CONCURRENCY": concurrency})
+
+    assert runpy.run_path(str(CONFIG))["workers"] in expected
+
+
+def test_a_forwarded_header_from_loopback_changes_nothing(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/pay"
+    # The hooks start our background work, which a bare WSGI function has not.
+    config = tmp_path / "conf.py"
+    config.write_text(f"{CONFIG.read_text()}\ndel post_worker_init, worker_exit\n")
+    command = [python_script("gunicorn"), "-c", str(config), "tests.test_gunicorn:echo"]
+    forged = {
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Protocol": "ssl",
+        "X-Forwarded-Ssl": "on",
+        "Script-Name": "/admin",
+        "SCRIPT_NAME": "/admin",
+    }
+    # Both variables are what an operator's shell might carry; the file has the last word.
+    with Process(command, env={"PORT": str(port), "FORWARDED_ALLOW_IPS": "*", "WEB_CONCURRENCY": "1"}) as server:
+        server.wait_for(url)
+
+        assert requests.get(url, headers=forged, timeout=5).text == "http /pay"
+        assert server.stop() == 0
+
+
+def _set_only(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    for name in PLATFORM_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)

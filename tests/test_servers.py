@@ -1,0 +1,92 @@
+"""The test servers are real: what they claim is seen from outside."""
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+
+import psycopg
+import pytest
+import requests
+from flask import Flask
+
+from tests.servers import HttpServer, PostgresServer, Process, free_port
+
+
+def test_databases_are_fresh_copies_of_a_template_prepared_once(postgres: PostgresServer) -> None:
+    prepared = []
+
+    def migrate(url: str) -> None:
+        prepared.append(url)
+        with psycopg.connect(url) as connection:
+            connection.execute("CREATE TABLE orders (id int)")
+
+    first, second = postgres.new_database(migrate), postgres.new_database(migrate)
+    with psycopg.connect(first) as connection:
+        connection.execute("INSERT INTO orders VALUES (1)")
+
+    assert len(prepared) == 1
+    assert _count(first) == 1
+    assert _count(second) == 0
+    postgres.drop_database(first)
+    with pytest.raises(psycopg.OperationalError, match="does not exist"):
+        psycopg.connect(first)
+
+
+def test_a_durable_server_keeps_what_was_committed_before_a_crash() -> None:
+    with PostgresServer(durable=True) as server:
+        database = server.new_database()
+        with psycopg.connect(database) as connection:
+            connection.execute("CREATE TABLE orders AS SELECT 1 AS id")
+        server.crash()
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(database)
+        server.start()
+
+        assert _count(database) == 1
+
+
+def test_an_app_answers_on_a_socket_until_the_test_ends(http_server: Callable[[Flask], HttpServer]) -> None:
+    app = Flask(__name__)
+    app.add_url_rule("/", view_func=lambda: "hello")
+
+    assert requests.get(http_server(app).url, timeout=5).text == "hello"
+
+
+def test_a_process_is_awaited_and_stopped() -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/README-that-is-not-there"
+    with Process([sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]) as server:
+        server.wait_for(url)
+        pid = server.pid
+        os.kill(pid, 0)
+        assert "File not found" in server.output()
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_process_that_ends_early_says_why() -> None:
+    with (
+        Process([sys.executable, "-c", "raise SystemExit('no database')"]) as server,
+        pytest.raises(RuntimeError, match="no database"),
+    ):
+        server.wait_for(f"http://127.0.0.1:{free_port()}")
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
+def test_python_reaches_no_other_machine(address: str) -> None:
+    with pytest.raises(OSError, match="loopback only"):
+        socket.create_connection((address, 80), timeout=1)
+
+
+def test_python_resolves_no_foreign_name() -> None:
+    with pytest.raises(socket.gaierror, match="no DNS"):
+        socket.getaddrinfo("shop.example", 443)
+
+
+def _count(database: str) -> int:
+    with psycopg.connect(database) as connection:
+        row = connection.execute("SELECT count(*) FROM orders").fetchone()
+    assert row
+    return int(row[0])
