@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import requests
 from flask import Flask
@@ -31,6 +32,9 @@ from checkout.web import (
 )
 from checkout.web.assets import load_assets
 from config import ROOT, Config
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 
 def create_app(
@@ -99,13 +103,13 @@ def _join(
 
 
 def _mount(app: Flask, config: Config) -> None:
-    """In development the pretend gateway and the pretend shop stand beside us; in production they are not even imported."""
-    mounts = {}
+    """In development the pretend gateway and shop stand beside us; in production they are not even imported."""
+    mounts: dict[str, WSGIApplication] = {}
     if config.SANDBOX:
         from sandbox import Credential, create_sandbox
 
         mounts["/sandbox"] = create_sandbox(
-            ledger=str(ROOT / "instance" / "sandbox.db"),
+            ledger=config.SANDBOX_LEDGER,
             public_url=config.sandbox_url,
             credentials={config.QFPAY_APP_CODE: Credential(config.QFPAY_CLIENT_KEY)},
         )
@@ -117,7 +121,7 @@ def _mount(app: Flask, config: Config) -> None:
             api_key=config.DEMO_API_KEY,
             webhook_secret=config.DEMO_WEBHOOK_SECRET,
             public_url=f"{config.PUBLIC_URL}/demo",
-            state=str(ROOT / "instance" / "demo_shop.db"),
+            state=config.DEMO_STATE,
         )
     if mounts:
         app.wsgi_app = DispatcherMiddleware(app.wsgi_app, mounts)  # type: ignore[method-assign]

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 ROOT = Path(__file__).resolve().parent
 SHORTEST_SECRET = 32
+LONGEST_PUBLIC_URL = 150
 
 
 class BadSetting(SystemExit):
@@ -66,7 +67,9 @@ class Config(BaseModel):
     GATEWAY_RATE_PER_MINUTE: int = Field(default=300, ge=10, le=400)
 
     SANDBOX: bool = False
+    SANDBOX_LEDGER: str = str(ROOT / "instance" / "sandbox.db")
     DEMO_SHOP: bool = False
+    DEMO_STATE: str = str(ROOT / "instance" / "demo_shop.db")
     DEMO_API_KEY: str = Field(default="", repr=False)
     DEMO_WEBHOOK_SECRET: str = Field(default="", repr=False)
 
@@ -137,6 +140,8 @@ def _problems(config: Config) -> list[str]:
     public = urlsplit(config.PUBLIC_URL)
     if public.scheme not in ("http", "https") or not public.hostname or public.query or public.fragment:
         found.append("Set PUBLIC_URL to this service's own address, such as https://pay.example.com.")
+    if len(config.PUBLIC_URL) > LONGEST_PUBLIC_URL:  # return_url and notify_url may have 200 (qfpay.md 3.6)
+        found.append(f"Set PUBLIC_URL to an address of at most {LONGEST_PUBLIC_URL} characters.")
     if not config.DATABASE_URL.startswith(("sqlite:", "postgresql+psycopg:")):
         found.append("Set DATABASE_URL to a sqlite:/// or postgresql:// address.")
     if bool(config.QFPAY_APP_CODE) != bool(config.QFPAY_CLIENT_KEY):

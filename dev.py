@@ -1,4 +1,4 @@
-"""Everything on one machine, for development: migrations, a sandbox merchant, then web, worker, sandbox and demo shop."""
+"""Everything on one machine, for development: migrations, a merchant, then web, worker, sandbox and demo shop."""
 
 import base64
 import json

@@ -1,1 +1,1 @@
-"""Sampan, a hosted checkout for QFPay wallets. Imports point right and down: web, services, store and gateway, domain."""
+"""Sampan, a hosted checkout for QFPay wallets: web calls services, services call store and gateway, all use domain."""

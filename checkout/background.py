@@ -62,7 +62,7 @@ class Worker:
                 if not step():
                     self._stopping.wait(IDLE_SECONDS)
             except SQLAlchemyError as error:
-                log.error("the database did not answer: %s", type(error.__cause__ or error).__name__)
+                log.error("the database did not answer: %s", type(error.__cause__ or error).__name__)  # noqa: TRY400 - expected; its trace tells nothing
                 self._stopping.wait(AFTER_TROUBLE_SECONDS)
             except Exception:
                 # One poisoned row must not end the thread: its lease keeps it away for a while.

@@ -10,7 +10,7 @@ from flask.cli import AppGroup, with_appcontext
 
 from checkout.domain.errors import GatewayError, GatewayRefused, Invalid
 from checkout.domain.ids import new_trade_no
-from checkout.domain.wallets import WALLETS
+from checkout.domain.wallets import DESKTOP_SWITCHES, WALLETS
 from checkout.gateway.codes import look_up
 from checkout.services import audit as auditing
 from checkout.services import merchants
@@ -45,14 +45,7 @@ def upgrade() -> None:
         return
     with joined.sessions() as db:
         told = merchants.put_environment_merchant(
-            db,
-            joined.vault,
-            environment_shop(config),
-            public_url=config.PUBLIC_URL,
-            http_allowed=not config.production,
-            now=joined.clock(),
-            api_key=config.MERCHANT_API_KEY,
-            webhook_secret=config.MERCHANT_WEBHOOK_SECRET,
+            db, joined.vault, joined.terms, environment_shop(config), now=joined.clock()
         )
     if told:
         _introduce(told, hide_key=bool(config.MERCHANT_API_KEY), hide_secret=bool(config.MERCHANT_WEBHOOK_SECRET))
@@ -70,6 +63,9 @@ def environment_shop(config: Config) -> Shop:
         wallets=config.MERCHANT_WALLETS,
         return_origins=config.MERCHANT_RETURN_ORIGINS,
         webhook_url=config.MERCHANT_WEBHOOK_URL,
+        api_key=config.MERCHANT_API_KEY,
+        webhook_secret=config.MERCHANT_WEBHOOK_SECRET,
+        from_environment=True,
         options=_options(
             pay_types=config.MERCHANT_PAY_TYPES,
             frame=config.MERCHANT_FRAME,
@@ -94,7 +90,7 @@ def _options(**given: Any) -> dict[str, Any]:
 @click.option("--wallet", "wallets", multiple=True, help=WALLET_HELP)
 @click.option("--return-origin", "return_origins", multiple=True, help="Where shoppers may be sent back to.")
 @click.option("--webhook-url")
-@click.option("--desktop-pay-type", "pay_types", multiple=True, type=click.Choice(["801514", "801501"]),
+@click.option("--desktop-pay-type", "pay_types", multiple=True, type=click.Choice(DESKTOP_SWITCHES),
               help="801501: AlipayHK's own QR on desktops instead of 801514.")  # fmt: skip
 @click.option("--frame", multiple=True, type=click.Choice(list(WALLETS)), help="Show this wallet's page in an iframe.")
 @click.option("--limit-pay", type=click.Choice(["no_credit"]))
@@ -102,20 +98,16 @@ def _options(**given: Any) -> dict[str, Any]:
 @click.option("--code-minutes", type=click.IntRange(5, 120), help="How long a code may be paid; default 30.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object and nothing else on stdout.")
 @with_appcontext
-def add(as_json: bool, pay_types: Any, frame: Any, limit_pay: Any, udid: Any, code_minutes: Any, **shop: Any) -> None:
+def add(
+    *, as_json: bool, pay_types: Any, frame: Any, limit_pay: Any, udid: Any, code_minutes: Any, **shop: Any
+) -> None:
     """Add a merchant; prints its keys once."""
     joined = parts()
     options = _options(pay_types=pay_types, frame=frame, limit_pay=limit_pay, udid=udid, code_minutes=code_minutes)
     with joined.sessions() as db:
         try:
-            told = merchants.add_merchant(
-                db,
-                joined.vault,
-                Shop(options=options, **shop),
-                public_url=joined.config.PUBLIC_URL,
-                http_allowed=not joined.config.production,
-                now=joined.clock(),
-            )
+            shop_told = Shop(options=options, **shop)
+            told = merchants.add_merchant(db, joined.vault, joined.terms, shop_told, now=joined.clock())
         except Invalid as error:
             raise click.ClickException("; ".join(f"--{name} {text}" for name, text in error.errors.items())) from None
     if as_json:

@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -20,13 +21,16 @@ def redact(text: str) -> str:
     return _SECRET.sub("[redacted]", text)
 
 
-def _redacted(_logger: Any, _name: str, entry: dict[str, Any]) -> dict[str, Any]:
+def _redacted(_logger: Any, _name: str, entry: MutableMapping[str, Any]) -> Mapping[str, Any]:
     return {name: redact(value) if isinstance(value, str) else value for name, value in entry.items()}
 
 
-def _extras(_logger: Any, _name: str, entry: dict[str, Any]) -> dict[str, Any]:
+def _extras(_logger: Any, _name: str, entry: MutableMapping[str, Any]) -> Mapping[str, Any]:
     record: logging.LogRecord = entry["_record"]
-    return entry | {name: value for name, value in vars(record).items() if name not in _STANDARD and name[0] != "_"}
+    return {
+        **entry,
+        **{name: value for name, value in vars(record).items() if name not in _STANDARD and name[0] != "_"},
+    }
 
 
 def set_up(*, json_lines: bool, level: str) -> None:

@@ -20,7 +20,7 @@ def problem_with_return_url(url: str, *, origins: tuple[str, ...], http_allowed:
     """Why we would not send a shopper there, in words for the merchant; None if we would (safety.md S23)."""
     if len(url) > LONGEST_URL:
         return f"must be at most {LONGEST_URL} characters"
-    if not url.isascii() or any(c <= " " or c == "\\" or c == "\x7f" for c in url):
+    if not url.isascii() or any(c <= " " or c in {"\\", "\x7f"} for c in url):
         return "must be plain ASCII without blanks, backslashes or control characters (write other hosts as punycode)"
     try:
         origin, parts = origin_of(url), urlsplit(url)

@@ -24,4 +24,4 @@ def draw(text: str) -> Code:
     """Draw `text`, dark on light with its quiet zone, as an inline `<svg data-qr>` without a size."""
     code = segno.make(text, error=level_for(text), mask=MASK, micro=False, boost_error=False)
     svg = code.svg_inline(border=QUIET_ZONE, dark="#000", light="#fff", omitsize=True, svgclass=None, lineclass=None)
-    return Code(svg.replace("<svg", "<svg data-qr", 1), code.symbol_size(border=QUIET_ZONE)[0])
+    return Code(svg.replace("<svg", "<svg data-qr", 1), int(code.symbol_size(border=QUIET_ZONE)[0]))

@@ -49,10 +49,13 @@ class Wallet:
 
 
 WALLETS = {w.code: w for w in (
-    Wallet("alipay_hk", "AlipayHK", frozenset({"HKD"}),     desktop=("801514", "801501"), mobile="801512"),
-    Wallet("alipay",    "Alipay",   frozenset(CURRENCIES),  desktop=("801101",),          mobile="801107", in_wallet="800107"),
+    Wallet("alipay_hk", "AlipayHK", frozenset({"HKD"}), desktop=("801514", "801501"), mobile="801512"),
+    Wallet("alipay", "Alipay", CURRENCIES, desktop=("801101",), mobile="801107", in_wallet="800107"),
 )}
 # fmt: on
+
+# What a merchant may choose for desktops instead of the default: AlipayHK's own QR.
+DESKTOP_SWITCHES = tuple(code for wallet in WALLETS.values() if len(wallet.desktop) > 1 for code in wallet.desktop)
 
 RISKY_AMOUNT = 200  # minor units: QFPay advises more than this, or its risk control may refuse
 

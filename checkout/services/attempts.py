@@ -12,7 +12,7 @@ from checkout.crash_points import crash_point
 from checkout.domain import qr, schedule
 from checkout.domain.devices import Device
 from checkout.domain.errors import Invalid, SessionClosed, TooManyAttempts
-from checkout.domain.ids import new_id, new_trade_no
+from checkout.domain.ids import new_ordered_id, new_trade_no
 from checkout.domain.lifecycle import LIVE_ATTEMPT, AttemptStatus, SessionStatus
 from checkout.domain.wallets import WALLETS, PayType, offered, pay_type_for
 from checkout.gateway.accounts import Gateways
@@ -21,6 +21,7 @@ from checkout.services import budgets, reviews, words
 from checkout.services.events import announce
 from checkout.services.failures import reason_for
 from checkout.services.terms import Terms
+from checkout.services.words import Said
 from checkout.store.models import Attempt, CheckoutSession, Merchant, TradeNo
 from checkout.store.moves import move_attempt, touch_session, wake_closing
 
@@ -46,7 +47,7 @@ def start_attempt(
     Raises Invalid for a wallet that is not offered, SessionClosed, TooManyAttempts. What the
     gateway does is no error: the attempt's status tells it.
     """
-    attempt, new = _intend(db, terms, session_id, wallet_code, device, clock())
+    attempt, new = _intend(db, session_id, wallet_code, device, now=clock())
     if not new:
         return attempt
     crash_point("attempt.intended")
@@ -60,14 +61,12 @@ def start_attempt(
     )
     outcome: Outcome = gateway.create_payment(order) if allowed else NotSent("our own budget of calls is spent")
     crash_point("attempt.answered")
-    _record(db, gateways, terms, attempt, outcome, clock())
+    _record(db, gateways, terms, attempt, outcome=outcome, now=clock())
     crash_point("attempt.recorded")
     return db.get_one(Attempt, attempt.id, populate_existing=True)
 
 
-def _intend(
-    db: Session, terms: Terms, session_id: str, wallet_code: str, device: Device, now: datetime
-) -> tuple[Attempt, bool]:
+def _intend(db: Session, session_id: str, wallet_code: str, device: Device, *, now: datetime) -> tuple[Attempt, bool]:
     """Commit the intent. The unique index on live attempts decides between two who ask at once."""
     session = db.get_one(CheckoutSession, session_id, populate_existing=True)
     merchant = db.get_one(Merchant, session.merchant_id)
@@ -84,9 +83,10 @@ def _intend(
         db.rollback()
         return live, False
     _refuse_floods(db, session.id, now)
-    if live:  # its code stays payable and stays watched; it only makes room
-        db.execute(update(Attempt).where(Attempt.id == live.id).values(superseded=True))
-    attempt = _new_attempt(merchant, session, wallet_code, pay_type, device, now)
+    # Earlier codes stay payable and stay watched; they only make room on the page.
+    earlier = update(Attempt).where(Attempt.session_id == session.id, ~Attempt.superseded)
+    db.execute(earlier.values(superseded=True).execution_options(synchronize_session=False))
+    attempt = _new_attempt(merchant, session, wallet_code, pay_type, device=device, now=now)
     db.add(
         TradeNo(
             number=attempt.out_trade_no, merchant_id=merchant.id, kind="payment", owner_id=attempt.id, created_at=now
@@ -129,11 +129,11 @@ def _refuse_floods(db: Session, session_id: str, now: datetime) -> None:
 
 
 def _new_attempt(
-    merchant: Merchant, session: CheckoutSession, wallet_code: str, pay_type: PayType, device: Device, now: datetime
+    merchant: Merchant, session: CheckoutSession, wallet_code: str, pay_type: PayType, *, device: Device, now: datetime
 ) -> Attempt:
     minutes = _code_minutes(merchant, session, now)
     return Attempt(
-        id=new_id("at_"),
+        id=new_ordered_id("at_"),
         session_id=session.id,
         merchant_id=merchant.id,
         wallet=wallet_code,
@@ -170,11 +170,13 @@ def _order(terms: Terms, merchant: Merchant, session: CheckoutSession, attempt: 
     )
 
 
-def _record(db: Session, gateways: Gateways, terms: Terms, attempt: Attempt, outcome: Outcome, now: datetime) -> None:
+def _record(
+    db: Session, gateways: Gateways, terms: Terms, attempt: Attempt, *, outcome: Outcome, now: datetime
+) -> None:
     """Commit what became of the call. A success that overtook the answer stays: the table absorbs it."""
     match outcome:
         case Accepted(syssn=syssn, target=target, raw=raw):
-            words.keep(db, gateways.vault, attempt.merchant_id, "payment", raw, attempt.out_trade_no, now)
+            words.keep(db, gateways.vault, Said(attempt.merchant_id, "payment", raw, attempt.out_trade_no), now)
             code = None if attempt.on_phone else qr.draw(target)
             db.execute(
                 update(Attempt)
@@ -184,14 +186,14 @@ def _record(db: Session, gateways: Gateways, terms: Terms, attempt: Attempt, out
             crash_point("attempt.before_commit")
             move_attempt(db, attempt.id, AttemptStatus.PENDING, next_at=now + schedule.FIRST)
         case Refused(code=error_code):
-            _fail(db, terms, attempt, reason_for(error_code), error_code, now)
+            _fail(db, terms, attempt, reason_for(error_code), code=error_code, now=now)
         case NotSent(reason=reason):
             log.warning("payment not sent: %s", reason, extra={"attempt": attempt.id})
-            _fail(db, terms, attempt, "unavailable", None, now)
+            _fail(db, terms, attempt, "unavailable", code=None, now=now)
         case Unknown(reason=reason, raw=raw, suspicious=suspicious):
             log.warning("outcome unknown: %s", reason, extra={"attempt": attempt.id})
             if raw:
-                words.keep(db, gateways.vault, attempt.merchant_id, "payment", raw, attempt.out_trade_no, now)
+                words.keep(db, gateways.vault, Said(attempt.merchant_id, "payment", raw, attempt.out_trade_no), now)
             move_attempt(db, attempt.id, AttemptStatus.UNKNOWN, next_at=now + schedule.FIRST)
             if suspicious:
                 reviews.open_review(db, terms, attempt.session_id, "answer_mismatch", now)
@@ -199,7 +201,7 @@ def _record(db: Session, gateways: Gateways, terms: Terms, attempt: Attempt, out
     db.commit()
 
 
-def _fail(db: Session, terms: Terms, attempt: Attempt, failure: str, code: str | None, now: datetime) -> None:
+def _fail(db: Session, terms: Terms, attempt: Attempt, failure: str, *, code: str | None, now: datetime) -> None:
     """Nobody can pay this attempt: no code was ever shown, so there is nothing to watch."""
     if move_attempt(db, attempt.id, AttemptStatus.FAILED, failure=failure, failure_code=code, next_at=None):
         announce(db, terms, attempt.session_id, "attempt.failed", now, about=attempt.id)

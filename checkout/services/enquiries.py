@@ -23,6 +23,7 @@ from checkout.gateway.records import Record
 from checkout.services import budgets, reviews, words
 from checkout.services.hearing import hear
 from checkout.services.terms import Terms
+from checkout.services.words import Said
 from checkout.store.models import Attempt, CheckoutSession, Merchant
 from checkout.store.moves import move_attempt, touch_session
 
@@ -187,7 +188,8 @@ def _take_in_one(db: Session, asking: Asking, attempt: Attempt, answers: Answers
     now, number = asking.clock(), attempt.out_trade_no
     heard = hear(db, asking.terms, attempt.id, answers.records[number], asked_at=asked_at, now=now)
     if heard and number in answers.raw:
-        words.keep(db, asking.gateways.vault, attempt.merchant_id, "enquiry", answers.raw[number], number, now)
+        said = Said(attempt.merchant_id, "enquiry", answers.raw[number], number)
+        words.keep(db, asking.gateways.vault, said, now)
         crash_point("enquiry.before_commit")
     fresh = db.get_one(Attempt, attempt.id, populate_existing=True)
     _flag_the_undecided(db, asking.terms, fresh, asked_at, now)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from checkout.domain.ids import new_id
+from checkout.domain.ids import new_ordered_id
 from checkout.domain.lifecycle import DeliveryStatus
 from checkout.services.snapshots import rfc3339, snapshot
 from checkout.services.terms import Terms
@@ -25,7 +25,7 @@ def announce(db: Session, terms: Terms, session_id: str, kind: str, now: datetim
     merchant = db.get_one(Merchant, session.merchant_id)
     body = {"type": kind, "timestamp": rfc3339(now), "data": snapshot(db, terms, session)}
     event = Event(
-        id=new_id("evt_"),
+        id=new_ordered_id("evt_"),
         merchant_id=merchant.id,
         session_id=session.id,
         type=kind,
@@ -40,7 +40,7 @@ def announce(db: Session, terms: Terms, session_id: str, kind: str, now: datetim
     if merchant.webhook_url:
         db.add(
             Delivery(
-                id=new_id("dlv_"),
+                id=new_ordered_id("dlv_"),
                 event_id=event.id,
                 merchant_id=merchant.id,
                 url=merchant.webhook_url,

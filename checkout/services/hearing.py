@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from checkout.domain.ids import new_id
+from checkout.domain.ids import new_ordered_id
 from checkout.domain.lifecycle import FINAL_SESSION, AttemptStatus, Role, SessionStatus
-from checkout.gateway.records import Record, Says
+from checkout.gateway.codes import Says
+from checkout.gateway.records import Record
 from checkout.services import reviews
 from checkout.services.events import announce
 from checkout.services.failures import reason_for
@@ -42,7 +43,7 @@ def hear(
     for record in moved_money:  # the earliest success is accepted, the rest is surplus
         changed |= _settle(db, terms, attempt, record, now)
     if not moved_money:
-        changed = _note(db, terms, attempt, payments, asked_at, now)
+        changed = _note(db, terms, attempt, payments, asked_at=asked_at, now=now)
     return changed
 
 
@@ -59,7 +60,7 @@ def _settle(db: Session, terms: Terms, attempt: Attempt, record: Record, now: da
     move_attempt(db, attempt.id, AttemptStatus.SUCCEEDED, syssn=record.syssn)
     touch_session(db, session.id)
     log.info("payment is %s", role, extra={"session": session.id, "attempt": attempt.id, "syssn": record.syssn})
-    _tell(db, terms, session, record, role, mismatch, now)
+    _tell(db, terms, session, record, role=role, mismatch=mismatch, now=now)
     return True
 
 
@@ -94,7 +95,7 @@ def _claim(db: Session, session: CheckoutSession, record: Record, now: datetime)
 
 def _payment(attempt: Attempt, session: CheckoutSession, record: Record, role: Role, now: datetime) -> Payment:
     return Payment(
-        id=new_id("py_"),
+        id=new_ordered_id("py_"),
         merchant_id=attempt.merchant_id,
         session_id=session.id,
         attempt_id=attempt.id,
@@ -112,7 +113,14 @@ def _payment(attempt: Attempt, session: CheckoutSession, record: Record, role: R
 
 
 def _tell(
-    db: Session, terms: Terms, session: CheckoutSession, record: Record, role: Role, mismatch: str | None, now: datetime
+    db: Session,
+    terms: Terms,
+    session: CheckoutSession,
+    record: Record,
+    *,
+    role: Role,
+    mismatch: str | None,
+    now: datetime,
 ) -> None:
     late = role is Role.ACCEPTED and (
         session.status in FINAL_SESSION or (record.paid_at is not None and record.paid_at > session.expires_at)
@@ -150,7 +158,7 @@ def _notice_twins(db: Session, session: CheckoutSession) -> None:
 
 
 def _note(
-    db: Session, terms: Terms, attempt: Attempt, records: Sequence[Record], asked_at: datetime, now: datetime
+    db: Session, terms: Terms, attempt: Attempt, records: Sequence[Record], *, asked_at: datetime, now: datetime
 ) -> bool:
     """No money moved: what the records, or their absence, say about the attempt."""
     ended = asked_at >= attempt.ends_at

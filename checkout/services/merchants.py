@@ -15,8 +15,9 @@ from checkout.domain.errors import Invalid, NotAuthentic
 from checkout.domain.ids import new_id
 from checkout.domain.links import origin_of, problem_with_origin, problem_with_return_url
 from checkout.domain.vault import Vault
-from checkout.domain.wallets import WALLETS, WalletChoice
+from checkout.domain.wallets import DESKTOP_SWITCHES, WALLETS, WalletChoice
 from checkout.gateway.accounts import CLIENT_KEY
+from checkout.services.terms import Terms
 from checkout.store.models import Merchant
 
 WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 - the name of a column, not a secret
@@ -36,6 +37,9 @@ class Shop:
     return_origins: Sequence[str] = ()
     webhook_url: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    api_key: str = field(default="", repr=False)  # empty: made for it
+    webhook_secret: str = field(default="", repr=False)
+    from_environment: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,29 +73,18 @@ def digest_of(api_key: str) -> str:
     return hashlib.sha256(api_key.encode()).hexdigest()
 
 
-def add_merchant(
-    db: Session,
-    vault: Vault,
-    shop: Shop,
-    *,
-    public_url: str,
-    http_allowed: bool,
-    now: datetime,
-    api_key: str = "",
-    webhook_secret: str = "",
-    from_environment: bool = False,
-) -> Introduction:
+def add_merchant(db: Session, vault: Vault, terms: Terms, shop: Shop, *, now: datetime) -> Introduction:
     """Store a merchant and commit. Raises Invalid naming what is wrong with the shop."""
-    check_shop(shop, http_allowed=http_allowed)
-    api_key, webhook_secret = api_key or new_api_key(), webhook_secret or new_webhook_secret()
+    check_shop(shop, http_allowed=terms.http_allowed)
+    api_key, webhook_secret = shop.api_key or new_api_key(), shop.webhook_secret or new_webhook_secret()
     merchant = Merchant(
-        id=new_id("m_"), api_key_digest=digest_of(api_key), from_environment=from_environment, created_at=now
+        id=new_id("m_"), api_key_digest=digest_of(api_key), from_environment=shop.from_environment, created_at=now
     )
     _describe(merchant, vault, shop)
     merchant.webhook_secret_sealed = vault.seal(webhook_secret.encode(), owner=merchant.owner(WEBHOOK_SECRET))
     db.add(merchant)
     db.commit()
-    return Introduction(merchant.id, api_key, webhook_secret, f"{public_url}/notify/{merchant.id}")
+    return Introduction(merchant.id, api_key, webhook_secret, f"{terms.public_url}/notify/{merchant.id}")
 
 
 def _describe(merchant: Merchant, vault: Vault, shop: Shop) -> None:
@@ -108,55 +101,61 @@ def _describe(merchant: Merchant, vault: Vault, shop: Shop) -> None:
 
 
 def put_environment_merchant(
-    db: Session,
-    vault: Vault,
-    shop: Shop,
-    *,
-    public_url: str,
-    http_allowed: bool,
-    now: datetime,
-    api_key: str,
-    webhook_secret: str,
+    db: Session, vault: Vault, terms: Terms, shop: Shop, *, now: datetime
 ) -> Introduction | None:
-    """Create or update the deployment's single merchant; None when nothing new has to be told."""
+    """Create or update the deployment's single merchant and commit; None when nothing new has to be told."""
     merchant = db.scalar(select(Merchant).where(Merchant.from_environment))
     if merchant is None:
-        return add_merchant(
-            db, vault, shop, public_url=public_url, http_allowed=http_allowed, now=now,
-            api_key=api_key, webhook_secret=webhook_secret, from_environment=True,
-        )  # fmt: skip
-    check_shop(shop, http_allowed=http_allowed)
+        return add_merchant(db, vault, terms, shop, now=now)
+    check_shop(shop, http_allowed=terms.http_allowed)
     _describe(merchant, vault, shop)
-    if api_key:
-        merchant.api_key_digest = digest_of(api_key)
-    if webhook_secret:
-        merchant.webhook_secret_sealed = vault.seal(webhook_secret.encode(), owner=merchant.owner(WEBHOOK_SECRET))
+    if shop.api_key:
+        merchant.api_key_digest = digest_of(shop.api_key)
+    if shop.webhook_secret:
+        sealed = vault.seal(shop.webhook_secret.encode(), owner=merchant.owner(WEBHOOK_SECRET))
+        merchant.webhook_secret_sealed = sealed
     db.commit()
     return None
 
 
 def check_shop(shop: Shop, *, http_allowed: bool) -> None:
     """Raise Invalid with every mistake at once."""
-    errors: dict[str, str] = {}
+    errors = _wrong_texts(shop) | _wrong_addresses(shop, http_allowed=http_allowed)
+    for choice in shop.wallets:
+        try:
+            WalletChoice.parse(choice)
+        except ValueError as problem:
+            errors["wallet"] = str(problem)
+    if unknown := [code for code in shop.options.get("frame", ()) if code not in WALLETS]:
+        errors["frame"] = f"{unknown[0]!r} is no wallet; choose from {', '.join(WALLETS)}"
+    if unknown := [code for code in shop.options.get("pay_types", ()) if code not in DESKTOP_SWITCHES]:
+        errors["desktop-pay-type"] = f"{unknown[0]!r} is no choice; choose from {', '.join(DESKTOP_SWITCHES)}"
+    if errors:
+        raise Invalid(errors)
+
+
+def _wrong_texts(shop: Shop) -> dict[str, str]:
+    errors = {}
     if not shop.name.strip() or len(shop.name) > 200:
         errors["name"] = "must have 1 to 200 characters"
     if not shop.app_code or len(shop.app_code) > 64:
         errors["app-code"] = "must have 1 to 64 characters"
     if not shop.client_key:
         errors["client-key"] = "must not be empty"
-    for field_name, url in (("base-url", shop.base_url), ("webhook-url", shop.webhook_url)):
+    if shop.mchid and len(shop.mchid) > 16:
+        errors["mchid"] = "must have at most 16 characters"
+    return errors
+
+
+def _wrong_addresses(shop: Shop, *, http_allowed: bool) -> dict[str, str]:
+    errors = {}
+    for name, url in (("base-url", shop.base_url), ("webhook-url", shop.webhook_url)):
         if url and (problem := problem_with_return_url(url, origins=(), http_allowed=http_allowed)):
-            errors[field_name] = problem
+            errors[name] = problem
     for origin in shop.return_origins:
         if problem := problem_with_origin(origin, http_allowed=http_allowed):
             errors["return-origin"] = f"{origin!r} {problem}"
-    for choice in shop.wallets:
-        try:
-            WalletChoice.parse(choice)
-        except ValueError as problem:
-            errors["wallet"] = str(problem)
-    if errors:
-        raise Invalid(errors)
+    return errors
 
 
 def merchant_with_key(db: Session, api_key: str) -> Merchant:

@@ -12,13 +12,14 @@ from checkout.domain.errors import GatewayGarbled, Invalid, NotFound
 from checkout.gateway.accounts import Gateways
 from checkout.services import words
 from checkout.services.attempts import make_due
+from checkout.services.words import Said
 from checkout.store.models import Attempt, Merchant
 
 log = logging.getLogger(__name__)
 
 
 def receive(
-    db: Session, gateways: Gateways, merchant_id: str, body: bytes, signature: str | None, now: datetime
+    db: Session, gateways: Gateways, merchant_id: str, body: bytes, *, signature: str | None, now: datetime
 ) -> None:
     """Verify, store, make an enquiry due, commit. A browser proves nothing, and alone neither does this.
 
@@ -37,9 +38,8 @@ def receive(
     if attempt is None:  # perhaps lost with a restored backup: kept, acknowledged, and somebody is told
         log.error("notification for an unknown number", extra={"merchant": merchant.id})
     try:
-        words.keep(
-            db, gateways.vault, merchant.id, "notification", body, record.out_trade_no, now, known=attempt is not None
-        )
+        said = Said(merchant.id, "notification", body, record.out_trade_no, known=attempt is not None)
+        words.keep(db, gateways.vault, said, now)
     except IntegrityError:  # the same notice, stored by another process at this moment
         db.rollback()
     if attempt is not None:

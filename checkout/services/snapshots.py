@@ -13,7 +13,9 @@ from checkout.store.models import Attempt, CheckoutSession, Payment
 
 def rfc3339(moment: datetime | None) -> str | None:
     """UTC to the millisecond, with Z."""
-    return moment and moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def snapshot(db: Session, terms: Terms, session: CheckoutSession) -> dict[str, Any]:

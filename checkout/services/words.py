@@ -1,6 +1,7 @@
 """Every byte by which the gateway changed something: kept raw, sealed, once (safety.md I26)."""
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -11,27 +12,28 @@ from checkout.domain.vault import Vault
 from checkout.store.models import GatewayWord
 
 
-def keep(
-    db: Session,
-    vault: Vault,
-    merchant_id: str,
-    source: str,
-    body: bytes,
-    out_trade_no: str,
-    now: datetime,
-    *,
-    known: bool = True,
-) -> bool:
+@dataclass(frozen=True)
+class Said:
+    """`source` is payment, enquiry or notification; `known`: the number stands in our books."""
+
+    merchant_id: str
+    source: str
+    body: bytes
+    out_trade_no: str
+    known: bool = True
+
+
+def keep(db: Session, vault: Vault, said: Said, now: datetime) -> bool:
     """Store what was said. False if these very bytes were stored before. Commits nothing.
 
     Two processes may store the same bytes at once: the unique digest refuses one of them with an
     IntegrityError, and its caller begins again.
     """
-    digest = hashlib.sha256(body).hexdigest()
+    digest = hashlib.sha256(said.body).hexdigest()
     same = select(GatewayWord.id).where(
-        GatewayWord.merchant_id == merchant_id,
-        GatewayWord.source == source,
-        GatewayWord.out_trade_no == out_trade_no,
+        GatewayWord.merchant_id == said.merchant_id,
+        GatewayWord.source == said.source,
+        GatewayWord.out_trade_no == said.out_trade_no,
         GatewayWord.digest == digest,
     )
     if db.scalar(same):
@@ -40,12 +42,12 @@ def keep(
     db.add(
         GatewayWord(
             id=word_id,
-            merchant_id=merchant_id,
-            source=source,
-            out_trade_no=out_trade_no,
-            known=known,
+            merchant_id=said.merchant_id,
+            source=said.source,
+            out_trade_no=said.out_trade_no,
+            known=said.known,
             digest=digest,
-            body_sealed=vault.seal(body, owner=f"gateway_word/{word_id}"),
+            body_sealed=vault.seal(said.body, owner=f"gateway_word/{word_id}"),
             heard_at=now,
         )
     )

@@ -1,7 +1,7 @@
 """What is stored: one class a table, one row a fact (design.md section 2)."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, MetaData, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -22,7 +22,13 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: Moment, dict[str, Any]: Json, list[Any]: Json, int: BigInteger, bytes: LargeBinary}
+    type_annotation_map: ClassVar = {
+        datetime: Moment,
+        dict[str, Any]: Json,
+        list[Any]: Json,
+        int: BigInteger,
+        bytes: LargeBinary,
+    }
 
 
 class Merchant(Base):

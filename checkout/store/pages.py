@@ -6,6 +6,8 @@ from sqlalchemy import Connection, Row, select
 
 from checkout.store.models import Attempt, CheckoutSession, Delivery, Event, Merchant, Payment
 
+# Row is generic column by column; thirty type parameters would say nothing.
+PageRow = Row[*tuple[Any, ...]]
 _S, _M, _A = CheckoutSession.__table__, Merchant.__table__, Attempt.__table__
 
 _LATEST = (
@@ -34,12 +36,12 @@ _PAGE = (
 )  # fmt: skip
 
 
-def read_page(connection: Connection, session_id: str) -> Row[Any] | None:
+def read_page(connection: Connection, session_id: str) -> PageRow | None:
     """The session, its merchant and its latest attempt; None for an unknown id."""
     return connection.execute(_PAGE.where(_S.c.id == session_id)).first()
 
 
-def read_payments(connection: Connection, session_id: str) -> list[Row[Any]]:
+def read_payments(connection: Connection, session_id: str) -> list[PageRow]:
     """All money of a session, in the order in which we learnt of it."""
     query = (
         select(Payment.syssn, Payment.out_trade_no, Payment.amount, Payment.role, Attempt.wallet)

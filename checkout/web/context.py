@@ -1,5 +1,6 @@
 """What a view may ask for: the parts that the composition root joined, and this request's own database session."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -12,7 +13,6 @@ from checkout.domain.vault import Vault
 from checkout.gateway.accounts import Gateways
 from checkout.services.terms import Terms
 from checkout.services.webhooks import WebhookSender
-from checkout.store.clock import DatabaseClock
 from checkout.web.assets import Assets
 from config import Config
 
@@ -25,7 +25,7 @@ class Parts:
     engine: Engine
     reading: Engine
     sessions: sessionmaker[Session]
-    clock: DatabaseClock
+    clock: Callable[[], datetime]
     vault: Vault
     gateways: Gateways
     sender: WebhookSender
@@ -38,7 +38,7 @@ def parts_of(app: Flask) -> Parts:
 
 
 def parts() -> Parts:
-    return parts_of(cast(Flask, current_app))
+    return parts_of(current_app)
 
 
 def db() -> Session:

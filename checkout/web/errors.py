@@ -30,7 +30,7 @@ def install(app: Flask) -> None:
 
 def _http(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None:
-        return error.response  # type: ignore[return-value]  # werkzeug's wider type of the same thing
+        return error.response
     response = _answer(error.code or 500, error.description or "")
     if error.code == 405:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))  # type: ignore[attr-defined]

@@ -5,7 +5,7 @@ from wtforms import StringField
 from wtforms.validators import InputRequired, Length
 
 
-class ShopperForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
+class ShopperForm(FlaskForm):
     class Meta:
         csrf = False
 

@@ -5,12 +5,12 @@ from typing import Any, cast
 from flask import Flask, g, request
 from flask_babel import Babel
 
-from checkout.domain.locales import BABEL, LABELS, Lang, best_lang, lang_of
+from checkout.domain.locales import CATALOGUE, LABELS, Lang, best_lang, lang_of
 
 
 def install(app: Flask) -> None:
     app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", f"{app.root_path}/translations")
-    Babel(app, locale_selector=lambda: BABEL[current()], default_timezone="Asia/Hong_Kong")
+    Babel(app, locale_selector=lambda: CATALOGUE[current()], default_timezone="Asia/Hong_Kong")
 
 
 def current() -> Lang:

@@ -15,5 +15,6 @@ def receive(merchant_id: str) -> ResponseReturnValue:
     """Answers exactly SUCCESS once the notification is stored; the gateway repeats itself until it reads this."""
     guards.limit_body(guards.NOTICE_BYTES)
     body = request.get_data(cache=False)
-    notices.receive(db(), parts().gateways, merchant_id, body, request.headers.get("X-QF-SIGN"), now())
+    signature = request.headers.get("X-QF-SIGN")
+    notices.receive(db(), parts().gateways, merchant_id, body, signature=signature, now=now())
     return "SUCCESS", 200, {"Content-Type": "text/plain; charset=utf-8"}

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from markupsafe import Markup
-from sqlalchemy import Row
 
 from checkout.domain import schedule
 from checkout.domain.devices import Device
@@ -15,6 +13,7 @@ from checkout.domain.signing import sign_return
 from checkout.domain.stages import FINAL, Stage, Try, stage_of
 from checkout.domain.text import plain
 from checkout.domain.wallets import PAY_TYPES, WALLETS, WalletChoice, offered
+from checkout.store.pages import PageRow
 
 # A module should be 4 CSS px or more where the screen allows: three sizes of box, by modules.
 QR_SIZES = ((61, "s"), (75, "m"))
@@ -88,7 +87,7 @@ class Surroundings:
     sandbox: bool
 
 
-def stage_for(row: Row[Any], now: datetime) -> Stage:
+def stage_for(row: PageRow, now: datetime) -> Stage:
     latest = None
     if row.attempt_id is not None:
         latest = Try(
@@ -102,7 +101,7 @@ def stage_for(row: Row[Any], now: datetime) -> Stage:
 
 
 def build_page(
-    row: Row[Any],
+    row: PageRow,
     around: Surroundings,
     *,
     return_href: str | None,
@@ -151,7 +150,7 @@ def build_page(
     )
 
 
-def _offers(row: Row[Any]) -> tuple[tuple[str, str, str], ...]:
+def _offers(row: PageRow) -> tuple[tuple[str, str, str], ...]:
     """The wallets to offer; after a failure the one that was just tried comes first."""
     choices = [WalletChoice.parse(entry) for entry in row.merchant_wallets]
     wallets = offered(choices, currency=row.currency, amount=row.amount, narrowed=row.wallets)
@@ -159,13 +158,13 @@ def _offers(row: Row[Any]) -> tuple[tuple[str, str, str], ...]:
     return tuple((wallet.code, wallet.label, "") for wallet in wallets)
 
 
-def only_wallet(row: Row[Any]) -> str | None:
+def only_wallet(row: PageRow) -> str | None:
     """The one wallet that can be picked, when there is no choice to make."""
     offers = _offers(row)
     return offers[0][0] if len(offers) == 1 else None
 
 
-def _attempt(row: Row[Any], stage: Stage, now: datetime) -> AttemptView | None:
+def _attempt(row: PageRow, stage: Stage, now: datetime) -> AttemptView | None:
     if row.attempt_id is None:
         return None
     pay_type = PAY_TYPES[row.attempt_pay_type]
@@ -189,7 +188,7 @@ def _attempt(row: Row[Any], stage: Stage, now: datetime) -> AttemptView | None:
     )
 
 
-def return_link(row: Row[Any], webhook_secret: str, now: datetime) -> str:
+def return_link(row: PageRow, webhook_secret: str, now: datetime) -> str:
     """The signed way back to the shop (interface.md section 4). Its signature tells the shop whom to believe."""
     status = public_status(SessionStatus(row.status))
     gave_up = status in ("expired", "cancelled") and row.cancel_url
@@ -202,4 +201,4 @@ def return_link(row: Row[Any], webhook_secret: str, now: datetime) -> str:
         "session_id": row.id, "reference": row.reference, "status": status,
         "timestamp": timestamp, "signature": signature,
     })  # fmt: skip
-    return urlunsplit(target._replace(query=f"{target.query}&{added}" if target.query else added))
+    return str(urlunsplit(target._replace(query=f"{target.query}&{added}" if target.query else added)))

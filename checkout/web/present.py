@@ -1,21 +1,19 @@
 """From a row to a page, within a request: language, device, the way back, and what the CSP must allow for it."""
 
-from typing import Any
 
 from flask import request
-from sqlalchemy import Row
 
 from checkout.domain.devices import device_of
 from checkout.domain.stages import FINAL, Stage
 from checkout.domain.wallets import WALLETS
 from checkout.services.merchants import WEBHOOK_SECRET
-from checkout.store.pages import read_payments, read_told
+from checkout.store.pages import PageRow, read_payments, read_told
 from checkout.web import headers, language
 from checkout.web.context import now, parts
 from checkout.web.pages import Page, Surroundings, build_page, return_link, stage_for
 
 
-def present(row: Row[Any]) -> Page:
+def present(row: PageRow) -> Page:
     """Everything that the templates draw. Reads our database only."""
     joined, moment = parts(), now()
     stage = stage_for(row, moment)
@@ -44,7 +42,7 @@ def present(row: Row[Any]) -> Page:
     return page
 
 
-def _way_back(row: Row[Any], stage: Stage) -> str | None:
+def _way_back(row: PageRow, stage: Stage) -> str | None:
     """Signed only at an end; before that a shopper who leaves is one who may still come back."""
     if stage not in FINAL:
         return None

@@ -1,17 +1,15 @@
-"""The shopper's pages (interface.md section 3): one address, one screen per stage; a GET changes nothing about money."""
+"""The shopper's pages (interface.md section 3): one address, one screen per stage; no GET touches money."""
 
-from typing import Any
 
 from flask import Blueprint, abort, jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Row
 
 from checkout.domain.devices import device_of
 from checkout.domain.errors import Invalid, SessionClosed
 from checkout.domain.lifecycle import LIVE_ATTEMPT
 from checkout.domain.stages import WAITS, Stage
 from checkout.services import attempts, sessions
-from checkout.store.pages import read_page
+from checkout.store.pages import PageRow, read_page
 from checkout.web import guards, headers, language
 from checkout.web.context import db, now, parts
 from checkout.web.forms import ChooseWalletForm
@@ -116,7 +114,7 @@ def receipt(session_id: str) -> ResponseReturnValue:
     return render_template("pay/receipt.html", page=page, assets=parts().assets)
 
 
-def _find(session_id: str) -> Row[Any]:
+def _find(session_id: str) -> PageRow:
     """The row, its language settled. Unknown, malformed and foreign ids: one and the same 404."""
     row = None
     if session_id.startswith("cs_") and len(session_id) <= LONGEST_ID and session_id.isascii():

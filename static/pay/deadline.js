@@ -11,7 +11,7 @@
     timer.hidden = false;
     timer.textContent = timer.dataset.timer.replace("{time}", `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`);
     for (const at in milestones)
-      if (left <= at && shown > at) document.querySelector("[data-news]").textContent = timer.dataset[milestones[at]];
+      if (left <= at && left > at - 15 && shown > at) document.querySelector("[data-news]").textContent = timer.dataset[milestones[at]];
     shown = left;
   };
   addEventListener("told", () => {

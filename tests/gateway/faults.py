@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
+LONGEST = 3.0  # seconds: where a deadline does not hold, a test fails instead of lasting for ever
+
 Script = Callable[[socket.socket, threading.Event], None]
 
 
@@ -132,7 +134,9 @@ def drips(start: bytes, drop: bytes = b"x") -> Script:
 
     def script(connection: socket.socket, over: threading.Event) -> None:
         connection.sendall(start)
-        while not over.wait(0.02):
+        for _ in range(int(LONGEST / 0.02)):
+            if over.wait(0.02):
+                return
             connection.sendall(drop)
 
     return script
@@ -140,7 +144,7 @@ def drips(start: bytes, drop: bytes = b"x") -> Script:
 
 def hangs(connection: socket.socket, over: threading.Event) -> None:
     """A black hole: it takes the request and says nothing."""
-    over.wait()
+    over.wait(LONGEST)
 
 
 def resets(connection: socket.socket, over: threading.Event) -> None:

@@ -51,8 +51,8 @@ def test_optional_parameters_are_sent_when_given() -> None:
 
 
 @pytest.mark.parametrize("pay_type", ["801501", "801512", "801514"])
-def test_alipay_hk_knows_no_limit_pay(pay_type: str) -> None:
-    assert "limit_pay" not in payment_fields(replace(ORDER, pay_type=pay_type, limit_pay="no_credit"))
+def test_a_wish_for_no_credit_is_never_dropped_in_silence(pay_type: str) -> None:
+    assert "no_credit" in payment_fields(replace(ORDER, pay_type=pay_type, limit_pay="no_credit")).values()
 
 
 def test_only_pay_types_that_know_it_get_an_expired_time() -> None:

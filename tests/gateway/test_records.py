@@ -104,6 +104,11 @@ def test_numbers_and_strings_alternate() -> None:
     assert read_record(numbers, "payment") == read_record(ITEM, "payment")
 
 
+@pytest.mark.parametrize("value", [True, False, None, 1.5, [], {}, ["S1"]])
+def test_what_is_neither_text_nor_a_number_is_absent(value: object) -> None:
+    assert read_record({**ITEM, "syssn": value}, "payment").syssn == ""
+
+
 @pytest.mark.parametrize("name", ["orig_syssn", "origssn"])
 def test_the_payment_of_a_refund_has_two_names(name: str) -> None:
     assert read_record({**ITEM, "origssn": None, name: "S0"}, "refund").orig_syssn == "S0"

@@ -1,0 +1,151 @@
+"""The whole product in processes of its own: gunicorn with worker, sandbox and demo shop, over real HTTP."""
+
+import base64
+import json
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+
+from tests.servers import LOOPBACK, REPOSITORY, Process, free_port, wait_until
+
+API_KEY = "sk_" + secrets.token_urlsafe(32)
+APP_CODE = "SANDBOX" + secrets.token_hex(12).upper()
+CLIENT_KEY = secrets.token_hex(16)
+WEBHOOK_SECRET = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+REFUSED = 555_12  # amounts that the sandbox takes as a request for trouble
+BROKEN = 555_15
+
+
+class Ensemble:
+    """One deployment with a data folder of its own; what is known about it comes over HTTP only."""
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        self.url = f"http://{LOOPBACK}:{port}"
+        self._http = requests.Session()
+        self._http.trust_env = False
+        self._env = {
+            "PORT": str(port),
+            "HOST": LOOPBACK,
+            "PUBLIC_URL": self.url,
+            "SECRET_KEY": secrets.token_hex(32),
+            "DATABASE_URL": f"sqlite:///{folder}/sampan.db",
+            "SANDBOX": "1",
+            "SANDBOX_LEDGER": f"{folder}/sandbox.db",
+            "DEMO_SHOP": "1",
+            "DEMO_STATE": f"{folder}/demo_shop.db",
+            "WEB_CONCURRENCY": "2",
+            "QFPAY_APP_CODE": APP_CODE,
+            "QFPAY_CLIENT_KEY": CLIENT_KEY,
+            "QFPAY_BASE_URL": f"{self.url}/sandbox",
+            "MERCHANT_NAME": "Lantern Street Tea",
+            "MERCHANT_API_KEY": API_KEY,
+            "MERCHANT_WEBHOOK_URL": f"{self.url}/demo/webhook",
+            "MERCHANT_WEBHOOK_SECRET": WEBHOOK_SECRET,
+            "DEMO_API_KEY": API_KEY,
+            "DEMO_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        }
+
+    def __enter__(self) -> Self:
+        self._flask("db", "upgrade")
+        self._web = Process([sys.executable, "-m", "gunicorn", "app:create_app()"], self._env)
+        self._web.wait_for(f"{self.url}/readyz", 40)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+        self._web.__exit__(kind, error, trace)
+
+    def add_merchant(self, *options: str) -> str:
+        """Bo's second shop, with options of its own; returns its API key."""
+        account = ["--app-code", APP_CODE, "--client-key", CLIENT_KEY, "--base-url", f"{self.url}/sandbox"]
+        told = self._flask("merchant", "add", "--json", "--name", "Lantern Street Tea", *account, *options)
+        return str(json.loads(told)["api_key"])
+
+    def _flask(self, *arguments: str) -> str:
+        command = [sys.executable, "-m", "flask", "--app", "app", *arguments]
+        env = {"PATH": "/usr/bin:/bin"} | self._env
+        done = subprocess.run(command, env=env, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def output(self) -> str:
+        return self._web.output()
+
+    def get(self, url: str, **options: Any) -> requests.Response:
+        return self._http.get(url, timeout=10, **options)
+
+    def open_session(self, *, api_key: str = API_KEY, **wishes: Any) -> dict[str, Any]:
+        """What Bo's server does when Ada orders."""
+        order = {
+            "amount": 12_800,
+            "currency": "HKD",
+            "reference": f"TEA-{secrets.token_hex(4).upper()}",
+            "return_url": f"{self.url}/demo/",
+        }
+        answer = self._http.post(
+            f"{self.url}/v1/checkout-sessions",
+            json=order | wishes,
+            headers={"Authorization": f"Bearer {api_key}"},
+            timeout=10,
+        )
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    def session(self, session_id: str) -> dict[str, Any]:
+        """The session as the merchant's API tells it."""
+        answer = self._http.get(
+            f"{self.url}/v1/checkout-sessions/{session_id}",
+            headers={"Authorization": f"Bearer {API_KEY}"},
+            timeout=10,
+        )
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def picks(self, url: str, wallet: str, agent: str = "Mozilla/5.0 (X11; Linux x86_64)") -> None:
+        """Ada chose a wallet before the story begins."""
+        headers = {"User-Agent": agent}
+        answer = self._http.post(url, data={"wallet": wallet}, headers=headers, timeout=10, allow_redirects=False)
+        assert answer.status_code == 303, answer.text
+
+    def cancels(self, url: str) -> None:
+        answer = self._http.post(f"{url}/cancel", timeout=10, allow_redirects=False)
+        assert answer.status_code == 303, answer.text
+
+    def pays(self, url: str) -> None:
+        """Ada confirmed the code in her wallet before the story begins; returns when the page knows."""
+        wallet = self.pay_url(url.rpartition("/")[2])
+        answer = self._http.post(wallet, data={"action": "pay"}, timeout=10, allow_redirects=False)
+        assert answer.status_code == 303, answer.text
+        self.waits_for(url, "paid")
+
+    def waits_for(self, url: str, status: str) -> None:
+        wait_until(lambda: self.poll(url)["status"] == status, 20, lambda: f"{url} is never {status}")
+
+    def poll(self, url: str) -> dict[str, Any]:
+        return dict(self.get(f"{url}/status", headers={"Accept": "application/json"}).json())
+
+    def order(self, session_id: str) -> dict[str, Any]:
+        """The gateway's own record of the latest attempt."""
+        number = self.session(session_id)["attempts"][-1]["out_trade_no"]
+        return dict(next(order for order in self._ledger()["orders"] if order["out_trade_no"] == number))
+
+    def pay_url(self, session_id: str) -> str:
+        """Where the gateway said that this session's latest attempt is paid."""
+        return f"{self.url}/sandbox/wallet/{self.order(session_id)['token']}"
+
+    def enquiries_about(self, session_id: str) -> int:
+        """How often the gateway was asked about the latest attempt."""
+        number = self.session(session_id)["attempts"][-1]["out_trade_no"]
+        calls = self._ledger()["calls"]
+        return sum(call["path"] == "/trade/v1/query" and number in json.dumps(call["params"]) for call in calls)
+
+    def _ledger(self) -> dict[str, Any]:
+        return dict(self.get(f"{self.url}/sandbox/admin/ledger").json())

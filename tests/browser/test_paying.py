@@ -1,0 +1,153 @@
+"""Ada pays: from the shop through her wallet and back, on a desktop and on a phone."""
+
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.cast import PHONE, SOON, Person
+from tests.browser.ensemble import Ensemble
+
+BOTH = pytest.mark.parametrize(("wallet", "pay_type"), [("alipay", "801101"), ("alipay_hk", "801514")])
+STAYED = """window.addEventListener('beforeunload', () => sessionStorage.left = 'yes')"""
+
+
+@BOTH
+def test_ada_scans_with_her_phone_and_the_desktop_takes_her_back_to_the_shop(
+    ensemble: Ensemble, person: Callable[..., Person], wallet: str, pay_type: str
+) -> None:
+    ada, phone = person(), person(PHONE)
+    ada.orders(ensemble)
+    ada.picks(wallet)
+    ada.sees("scan")
+    assert ensemble.order(ada.session_id)["pay_type"] == pay_type
+    assert (text := ada.scans()) == ensemble.pay_url(ada.session_id)
+
+    ada.page.evaluate(STAYED)
+    phone.opens(text)
+    phone.pays()
+
+    ada.sees("paid")
+    assert ada.page.evaluate("sessionStorage.left") is None, "the page was loaded again"
+    expect(ada.page.locator("[data-countdown]")).to_contain_text(re.compile("in [1-5] s"))
+    ada.is_thanked(ensemble)  # nobody touched anything
+
+
+def test_ada_may_stay_and_return_when_she_likes(ensemble: Ensemble, person: Callable[..., Person]) -> None:
+    ada, phone = person(), person(PHONE)
+    ada.orders(ensemble)
+    ada.picks("alipay_hk")
+    phone.opens(ada.scans())
+    phone.pays()
+    ada.sees("paid")
+
+    ada.page.get_by_role("button", name="Stay here").click()
+    expect(ada.page.locator("[data-countdown]")).to_be_hidden()
+    expect(ada.page.locator("[data-return]")).to_be_focused()
+    ada.page.wait_for_timeout(6000)  # a second more than the countdown had
+    ada.sees("paid")
+
+    ada.page.keyboard.press("Enter")
+    ada.is_thanked(ensemble)
+
+
+@BOTH
+def test_ada_pays_without_javascript(
+    ensemble: Ensemble, person: Callable[..., Person], wallet: str, pay_type: str
+) -> None:
+    ada, phone = person(java_script_enabled=False), person(PHONE)
+    ada.orders(ensemble)
+    ada.picks(wallet)
+    ada.sees("scan")
+    assert (text := ada.scans()) == ensemble.pay_url(ada.session_id)
+
+    phone.opens(text)
+    phone.pays()
+    ada.sees("paid")
+    assert ada.page.get_by_role("button", name="Stay here").count() == 0
+
+    ada.page.locator("[data-return]").click()
+    ada.is_thanked(ensemble)
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["script", "no-script"])
+@pytest.mark.parametrize(("wallet", "pay_type"), [("alipay", "801107"), ("alipay_hk", "801512")])
+def test_ada_taps_and_the_wallet_takes_over_in_the_same_tab(
+    ensemble: Ensemble, person: Callable[..., Person], wallet: str, pay_type: str, scripts: bool
+) -> None:
+    ada = person(PHONE, java_script_enabled=scripts)
+    ada.orders(ensemble)
+    session_id = ada.session_id
+    ada.picks(wallet)
+    ada.page.wait_for_url(ensemble.pay_url(session_id))
+    assert ensemble.order(session_id)["pay_type"] == pay_type
+    assert len(ada.context.pages) == 1
+
+    ada.pays()
+    ada.page.wait_for_url(f"**/pay/{session_id}")  # by way of return_url
+    ada.sees("paid")
+    if not scripts:
+        ada.page.locator("[data-return]").click()
+    ada.is_thanked(ensemble)
+
+
+def test_back_from_the_wallet_is_a_page_that_waits_and_leads_there_again(
+    ensemble: Ensemble, person: Callable[..., Person]
+) -> None:
+    ada = person(PHONE)
+    ada.orders(ensemble)
+    session_id = ada.session_id
+    ada.picks("alipay_hk")
+    ada.page.wait_for_url(ensemble.pay_url(session_id))
+
+    ada.page.go_back()
+    ada.sees("wallet")
+    assert urlsplit(ada.page.url).path == f"/pay/{session_id}"
+    assert ensemble.session(session_id)["status"] == "open"
+
+    ada.page.get_by_role("link", name="Continue in AlipayHK").click()
+    ada.pays()
+    ada.sees("paid")
+    assert len(ensemble.session(session_id)["attempts"]) == 1
+    ada.is_thanked(ensemble)
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["script", "no-script"])
+def test_with_one_wallet_there_is_nothing_to_choose(
+    ensemble: Ensemble, person: Callable[..., Person], scripts: bool
+) -> None:
+    session = ensemble.open_session(wallets=["alipay_hk"])
+    ada = person(java_script_enabled=scripts)
+    ada.opens(session["url"])
+    if not scripts:
+        assert ada.page.locator("button[name=wallet]").count() == 1
+        ada.picks("alipay_hk")
+
+    ada.sees("scan")
+    assert ada.scans() == ensemble.pay_url(session["id"])
+    assert len(ensemble.session(session["id"])["attempts"]) == 1
+
+
+def test_a_server_that_is_away_for_a_while_is_waited_for(ensemble: Ensemble, person: Callable[..., Person]) -> None:
+    ada, phone = person(), person(PHONE)
+    session = ensemble.open_session()
+    ada.opens(session["url"])
+    ada.picks("alipay")
+    text = ada.scans()
+    quiet = ada.page.locator("[data-offline]")
+    expect(quiet).to_be_empty()
+
+    ada.page.route("**/status*", lambda route: route.abort())
+    expect(quiet).to_have_text("We cannot reach our server at the moment. Still trying…", timeout=SOON)
+    assert ada.scans() == text, "the code stays, since it can still be paid"
+
+    phone.opens(text)
+    phone.pays()
+    ensemble.waits_for(session["url"], "paid")
+    ada.sees("scan")
+
+    ada.page.unroute("**/status*")
+    ada.sees("paid")
+    expect(quiet).to_be_empty()

@@ -1,0 +1,152 @@
+"""What we do while we do not know: unknown is a state with words, and only the gateway ends it."""
+
+from typing import Any
+
+import pytest
+
+from sandbox import Scenario, Trouble
+from tests.stories.cast import Merchant, Shopper, World
+
+SILENT = [
+    Scenario.NEVER_ANSWERS,
+    Scenario.LOST_ANSWER,
+    Scenario.HTTP_500,
+    Scenario.HTML_ANSWER,
+    Scenario.GARBAGE_JSON,
+    Scenario.BUSY_1298,
+]
+
+
+@pytest.mark.parametrize("scenario", SILENT)
+def test_an_order_without_an_answer_is_unknown_and_then_found(
+    world: World, ada: Shopper, session: dict[str, Any], scenario: Scenario
+) -> None:
+    world.next(scenario)
+    ada.picks("alipay_hk")
+    assert ada.sees() == "We have no answer yet"
+    assert world.attempt(session).status == "unknown"
+    assert "data-qr" not in ada.page()
+
+    world.ledger.pay(world.attempt(session).out_trade_no)  # nobody saw its code; the gateway says paid all the same
+    world.passes(20)
+    assert ada.sees() == "Paid"
+    assert len(world.ledger.orders()) == 1
+
+
+@pytest.mark.parametrize("scenario", [Scenario.NO_PAY_URL, Scenario.EVIL_PAY_URL, Scenario.WRONG_ECHO])
+def test_a_suspicious_answer_shows_no_code_and_calls_for_a_person(
+    world: World, ada: Shopper, session: dict[str, Any], bo: Merchant, scenario: Scenario
+) -> None:
+    world.next(scenario)
+    ada.picks("alipay_hk")
+    assert ada.stage() == "review"
+    assert "data-qr" not in ada.page()
+    assert world.attempt(session).target is None
+    world.works()
+    assert bo.reads(session)["review"] is True
+    assert "checkout_session.review_opened" in [news["type"] for news in bo.heard()]
+
+
+@pytest.mark.parametrize("scenario", [Scenario.REFUSED_1104, Scenario.NOT_ENOUGH_BALANCE])
+def test_a_refusal_is_a_failure_with_a_way_on(
+    world: World, ada: Shopper, session: dict[str, Any], bo: Merchant, scenario: Scenario
+) -> None:
+    world.next(scenario)
+    ada.picks("alipay_hk")
+    assert ada.sees() == "The payment did not go through"
+    assert set(ada.may_pick()) == {"alipay", "alipay_hk"}
+    ada.picks("alipay_hk")
+    assert ada.sees() == "Scan with AlipayHK"
+    first, second = world.attempts(session)
+    assert first.out_trade_no != second.out_trade_no
+    world.pays(session)
+    world.passes(4)
+    assert ada.sees() == "Paid"
+    assert bo.reads(session)["attempts"][0]["failure"]["code"] in {"1104", "1201"}
+
+
+def test_a_gateway_that_cannot_be_reached_is_told_and_tried_again(
+    world: World, ada: Shopper, session: dict[str, Any]
+) -> None:
+    world.ledger.inject("/trade/v1/payment", Trouble.HTTP_429, 1)
+    ada.picks("alipay_hk")
+    assert ada.sees() == "The payment did not go through"
+    assert "cannot be reached" in ada.page()
+    ada.picks("alipay_hk")
+    assert ada.stage() == "scan"
+
+
+@pytest.mark.parametrize("trouble", [Trouble.HTTP_500, Trouble.HTTP_429, Trouble.DROP, Trouble.GARBAGE, Trouble.HTML])
+def test_enquiries_without_an_answer_change_nothing(
+    world: World, ada: Shopper, session: dict[str, Any], trouble: Trouble
+) -> None:
+    ada.picks("alipay_hk")
+    world.pays(session)
+    world.ledger.inject("/trade/v1/query", trouble, 3)
+    world.passes(3)
+    assert ada.sees() == "Scan with AlipayHK"
+    world.passes(60)
+    assert ada.sees() == "Paid"
+
+
+@pytest.mark.parametrize("scenario", [Scenario.PENDING_1143, Scenario.PROCESSING_1145])
+def test_a_payment_under_way_is_waited_for(
+    world: World, ada: Shopper, session: dict[str, Any], scenario: Scenario
+) -> None:
+    world.next(scenario)
+    ada.picks("alipay_hk")
+    world.pays(session)
+    world.passes(10)
+    assert ada.sees() == "Scan with AlipayHK"
+    world.passes(30)
+    assert ada.sees() == "Paid"
+
+
+@pytest.mark.parametrize("scenario", [Scenario.WRONG_AMOUNT, Scenario.WRONG_CURRENCY, Scenario.WRONG_PAY_TYPE])
+def test_money_that_is_not_what_was_asked_for_is_never_paid(
+    world: World, ada: Shopper, session: dict[str, Any], bo: Merchant, scenario: Scenario
+) -> None:
+    world.next(scenario)
+    ada.picks("alipay_hk")
+    world.pays(session)
+    world.passes(5)
+    assert ada.stage() == "review"
+    told = bo.reads(session)
+    assert (told["status"], told["review"]) == ("open", True)
+    assert [payment["role"] for payment in told["payments"]] == ["mismatch"]
+    assert [news["type"] for news in bo.heard()] == ["checkout_session.review_opened"]
+
+
+def test_money_that_went_back_is_not_paid(world: World, ada: Shopper, session: dict[str, Any], bo: Merchant) -> None:
+    world.next(Scenario.RETURNED)
+    ada.picks("alipay_hk")
+    world.pays(session)
+    world.passes(5)
+    assert bo.reads(session)["status"] == "open"
+    assert ada.stage() == "review"
+
+
+def test_two_scans_of_one_code_are_both_counted(
+    world: World, ada: Shopper, session: dict[str, Any], bo: Merchant
+) -> None:
+    world.next(Scenario.PAID_TWICE)
+    ada.picks("alipay_hk")
+    world.pays(session)
+    world.passes(70)
+    told = bo.reads(session)
+    assert (told["status"], told["review"]) == ("paid", True)
+    assert [payment["role"] for payment in told["payments"]] == ["accepted", "surplus"]
+
+
+def test_a_decline_in_the_wallet_is_told_and_its_code_stays_watched(
+    world: World, ada: Shopper, session: dict[str, Any], bo: Merchant
+) -> None:
+    ada.picks("alipay_hk")
+    number = world.attempt(session).out_trade_no
+    world.ledger.decline(number)
+    world.passes(5)
+    assert ada.sees() == "The payment did not go through"
+    assert "attempt.failed" in [news["type"] for news in bo.heard()]
+    world.ledger.pay(number)  # the code is still on another screen, and is scanned again
+    world.passes(40)
+    assert ada.sees() == "Paid"
