@@ -78,13 +78,15 @@ def _intend(db: Session, session_id: str, wallet_code: str, device: Device, *, n
         db.rollback()
         raise Invalid({"wallet": f"must be one of {', '.join(w.code for w in choices)}"})
     pay_type = pay_type_for(WALLETS[wallet_code], device, merchant.options.get("pay_types", ()))
-    live = _live(db, session.id)
+    seen = _attempts_of(db, session.id)
+    live = _live(seen)
     if live and live.pay_type == pay_type.code and now < live.ends_at:
         db.rollback()
         return live, False
-    _refuse_floods(db, session.id, now)
-    # Earlier codes stay payable and stay watched; they only make room on the page.
-    earlier = update(Attempt).where(Attempt.session_id == session.id, ~Attempt.superseded)
+    _refuse_floods(db, seen, now)
+    # Earlier codes stay payable and stay watched; they only make room on the page. Only those that we
+    # have seen: one that another click has made since is the winner, and the index says so below.
+    earlier = update(Attempt).where(Attempt.id.in_([attempt.id for attempt in seen]))
     db.execute(earlier.values(superseded=True).execution_options(synchronize_session=False))
     attempt = _new_attempt(merchant, session, wallet_code, pay_type, device=device, now=now)
     db.add(
@@ -100,7 +102,7 @@ def _intend(db: Session, session_id: str, wallet_code: str, device: Device, *, n
         db.commit()
     except IntegrityError:  # somebody was quicker: theirs is the live one
         db.rollback()
-        winner = _live(db, session_id)
+        winner = _live(_attempts_of(db, session_id))
         db.rollback()
         if winner is None:
             raise SessionClosed(session_id) from None
@@ -108,18 +110,18 @@ def _intend(db: Session, session_id: str, wallet_code: str, device: Device, *, n
     return attempt, True
 
 
-def _live(db: Session, session_id: str) -> Attempt | None:
-    return db.scalar(
-        select(Attempt)
-        .where(Attempt.session_id == session_id, ~Attempt.superseded, Attempt.status.in_(LIVE_ATTEMPT))
-        .execution_options(populate_existing=True)
-    )
+def _attempts_of(db: Session, session_id: str) -> Sequence[Attempt]:
+    query = select(Attempt).where(Attempt.session_id == session_id).execution_options(populate_existing=True)
+    return db.scalars(query).all()
 
 
-def _refuse_floods(db: Session, session_id: str, now: datetime) -> None:
-    times: Sequence[datetime] = db.scalars(select(Attempt.created_at).where(Attempt.session_id == session_id)).all()
-    recent = sorted(at for at in times if at > now - timedelta(minutes=1))
-    if len(times) >= ATTEMPTS_IN_ALL:
+def _live(attempts: Sequence[Attempt]) -> Attempt | None:
+    return next((one for one in attempts if not one.superseded and one.status in LIVE_ATTEMPT), None)
+
+
+def _refuse_floods(db: Session, attempts: Sequence[Attempt], now: datetime) -> None:
+    recent = sorted(one.created_at for one in attempts if one.created_at > now - timedelta(minutes=1))
+    if len(attempts) >= ATTEMPTS_IN_ALL:
         db.rollback()
         raise TooManyAttempts("this checkout has been tried too often; ask the shop for a new one", 3600)
     if len(recent) >= ATTEMPTS_A_MINUTE:

@@ -3,8 +3,10 @@
 import base64
 import json
 import secrets
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,6 +28,7 @@ class Ensemble:
 
     def __init__(self, folder: Path) -> None:
         port = free_port()
+        self._database = folder / "sampan.db"
         self.url = f"http://{LOOPBACK}:{port}"
         self._http = requests.Session()
         self._http.trust_env = False
@@ -34,7 +37,7 @@ class Ensemble:
             "HOST": LOOPBACK,
             "PUBLIC_URL": self.url,
             "SECRET_KEY": secrets.token_hex(32),
-            "DATABASE_URL": f"sqlite:///{folder}/sampan.db",
+            "DATABASE_URL": f"sqlite:///{self._database}",
             "SANDBOX": "1",
             "SANDBOX_LEDGER": f"{folder}/sandbox.db",
             "DEMO_SHOP": "1",
@@ -138,8 +141,13 @@ class Ensemble:
         return dict(next(order for order in self._ledger()["orders"] if order["out_trade_no"] == number))
 
     def pay_url(self, session_id: str) -> str:
-        """Where the gateway said that this session's latest attempt is paid."""
-        return f"{self.url}/sandbox/wallet/{self.order(session_id)['token']}"
+        """The latest attempt's address of payment: as our database holds it, and surely that of the gateway's order."""
+        order = self.order(session_id)
+        with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as db:
+            rows = db.execute("SELECT target FROM attempt WHERE out_trade_no = ?", (order["out_trade_no"],))
+            stored = str(rows.fetchone()[0])
+        assert stored.startswith(f"{self.url}/sandbox/wallet/{order['token']}?"), stored
+        return stored
 
     def enquiries_about(self, session_id: str) -> int:
         """How often the gateway was asked about the latest attempt."""
