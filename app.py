@@ -61,6 +61,7 @@ def create_app(
     errors.install(app)
     headers.install(app)
     app.before_request(guards.refuse_foreign_hosts)
+    app.before_request(guards.refuse_nul)
     app.teardown_appcontext(context.close_db)
     for view in (shopper, merchant_api, notify, platform):
         app.register_blueprint(view.bp)

@@ -1,7 +1,16 @@
 """How gunicorn serves the web process; a platform sets PORT, HOST and WEB_CONCURRENCY."""
 
 import os
+import sys
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # gunicorn reads this file before it looks for the app
+
+from config import Config
+
+# A bad setting stops the start here, with its one sentence; in a worker it would be tried again for ever.
+Config.from_env()
 
 # A platform that routes to us sets PORT and expects every interface; a developer's machine stays private.
 _platform = os.environ.get("ENV") == "production" and "PORT" in os.environ
@@ -26,6 +35,19 @@ limit_request_field_size = 8190
 
 accesslog = None  # a URL names a session, and whoever has it may see it
 control_socket_disable = True
+
+# The server's own lines look like ours: one JSON object a line on stdout in production.
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"ours": {"()": "checkout.logs.formatter", "json_lines": os.environ.get("ENV") == "production"}},
+    "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "ours", "stream": "ext://sys.stdout"}},
+    "root": {"handlers": ["stdout"], "level": "INFO"},
+    "loggers": {
+        "gunicorn.error": {"handlers": ["stdout"], "level": "INFO", "propagate": False},
+        "alembic": {"level": "WARNING"},
+    },
+}
 
 
 def post_worker_init(worker: Any) -> None:

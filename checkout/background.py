@@ -6,12 +6,13 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from flask import Flask
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.exc import SQLAlchemyError
 
 from checkout.services.deliveries import Posting, deliver_next
 from checkout.services.enquiries import Asking, Lanes, enquire_next
 from checkout.services.sessions import close_next
+from checkout.store.due import session_to_close
 from checkout.store.models import IdempotencyKey
 from checkout.web.context import Parts, parts_of
 
@@ -23,6 +24,7 @@ IDLE_SECONDS = 0.5
 AFTER_TROUBLE_SECONDS = 3.0
 STOP_SECONDS = 20.0
 KEYS_KEPT = timedelta(days=7)
+FORGET_SECONDS = 3600.0
 # A call to one gateway or endpoint may hang for its whole deadline; others must not wait behind it.
 ENQUIRERS, DELIVERERS = 4, 4
 
@@ -31,8 +33,8 @@ class Worker:
     """Threads that take steps until they are told to stop. Leases make any number of workers harmless."""
 
     def __init__(self, joined: Parts) -> None:
-        asking = Asking(joined.sessions, joined.gateways, joined.terms, joined.clock, Lanes())
-        posting = Posting(joined.sessions, joined.vault, joined.sender, joined.clock, Lanes())
+        asking = Asking(joined.reading, joined.sessions, joined.gateways, joined.terms, joined.clock, Lanes())
+        posting = Posting(joined.reading, joined.sessions, joined.vault, joined.sender, joined.clock, Lanes())
         self._joined = joined
         self._stopping = threading.Event()
         steps: list[Step] = [lambda: enquire_next(asking)] * ENQUIRERS
@@ -62,7 +64,7 @@ class Worker:
                 if not step():
                     self._stopping.wait(IDLE_SECONDS)
             except SQLAlchemyError as error:
-                log.error("the database did not answer: %s", type(error.__cause__ or error).__name__)  # noqa: TRY400 - expected; its trace tells nothing
+                log.error("the database did not answer: %s", error.__cause__ or type(error).__name__)  # noqa: TRY400 - expected; its trace tells nothing
                 self._stopping.wait(AFTER_TROUBLE_SECONDS)
             except Exception:
                 # One poisoned row must not end the thread: its lease keeps it away for a while.
@@ -70,22 +72,19 @@ class Worker:
                 self._stopping.wait(AFTER_TROUBLE_SECONDS)
 
     def _close_next(self) -> bool:
+        with self._joined.reading.connect() as connection:
+            if session_to_close(connection, self._joined.clock()) is None:
+                return False
         with self._joined.sessions() as db:
             return close_next(db, self._joined.terms, self._joined.clock())
 
     def _forget_next(self) -> bool:
         """First answers are kept for seven days (safety.md F57)."""
         with self._joined.sessions() as db:
-            old = (
-                select(IdempotencyKey.key).where(IdempotencyKey.created_at < self._joined.clock() - KEYS_KEPT).limit(1)
-            )
-            if db.scalar(old) is None:
-                db.rollback()
-                self._stopping.wait(60)
-                return False
             db.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < self._joined.clock() - KEYS_KEPT))
             db.commit()
-            return False
+        self._stopping.wait(FORGET_SECONDS)
+        return False
 
 
 def start_background(app: Flask) -> None:

@@ -33,10 +33,10 @@ def _extras(_logger: Any, _name: str, entry: MutableMapping[str, Any]) -> Mappin
     }
 
 
-def set_up(*, json_lines: bool, level: str) -> None:
-    """Send all of Python's logging through one handler. Safe to call again."""
+def formatter(*, json_lines: bool) -> logging.Formatter:
+    """Also named by gunicorn.conf.py, so that the server's own lines look like ours."""
     renderer: Any = structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer(colors=False)
-    formatter = structlog.stdlib.ProcessorFormatter(
+    return structlog.stdlib.ProcessorFormatter(
         processors=[
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
@@ -48,8 +48,12 @@ def set_up(*, json_lines: bool, level: str) -> None:
             renderer,
         ]
     )
+
+
+def set_up(*, json_lines: bool, level: str) -> None:
+    """Send all of Python's logging through one handler. Safe to call again."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(formatter)
+    handler.setFormatter(formatter(json_lines=json_lines))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

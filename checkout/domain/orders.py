@@ -24,6 +24,12 @@ def _without_controls(text: str) -> str:
     return text
 
 
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise PydanticCustomError("nul", "must not contain a NUL character")
+    return text
+
+
 def _listed(known: tuple[str, ...]) -> AfterValidator:
     def check(value: str) -> str:
         if value not in known:
@@ -75,7 +81,7 @@ class Order(Strict):
     locale: Annotated[str, StringConstraints(max_length=35), AfterValidator(_ours)] | None = None
     metadata: Annotated[
         dict[Annotated[Text, StringConstraints(min_length=1, max_length=40)],
-             Annotated[str, StringConstraints(max_length=500)]],
+             Annotated[str, StringConstraints(max_length=500), AfterValidator(_without_nul)]],
         Field(max_length=20),
     ] = {}  # fmt: skip
     expires_in: Annotated[int, Field(ge=5, le=1440)] = SESSION_MINUTES

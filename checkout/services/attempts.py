@@ -1,6 +1,7 @@
 """One try to pay a session with one wallet: row first, call second, no transaction open during the call."""
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -127,7 +128,7 @@ def _refuse_floods(db: Session, attempts: Sequence[Attempt], now: datetime) -> N
     if len(recent) >= ATTEMPTS_A_MINUTE:
         wait = recent[-ATTEMPTS_A_MINUTE] + timedelta(minutes=1) - now
         db.rollback()
-        raise TooManyAttempts("too many tries in a minute", max(int(wait.total_seconds()) + 1, 1))
+        raise TooManyAttempts("too many tries in a minute", max(math.ceil(wait.total_seconds()), 1))
 
 
 def _new_attempt(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from checkout.crash_points import crash_point
@@ -15,6 +15,7 @@ from checkout.domain.vault import Vault
 from checkout.services.enquiries import Lanes
 from checkout.services.merchants import webhook_secret_of
 from checkout.services.webhooks import Answer, WebhookSender, next_try
+from checkout.store.due import delivery_to_try
 from checkout.store.models import Delivery, Event, Merchant
 from checkout.store.moves import move_delivery
 
@@ -27,6 +28,7 @@ LEASE = timedelta(seconds=45)  # three times the longest try: a crash leaves the
 class Posting:
     """What one delivery needs, bundled because a worker step takes no arguments."""
 
+    reading: Engine
     sessions: sessionmaker[Session]
     vault: Vault
     sender: WebhookSender
@@ -37,18 +39,13 @@ class Posting:
 
 def deliver_next(posting: Posting) -> bool:
     """Try one due delivery. False: none is due that another thread is not already busy with."""
-    with posting.sessions() as db:
-        due = db.execute(
-            select(Delivery.id, Delivery.merchant_id)
-            .where(Delivery.next_at <= posting.clock(), Delivery.merchant_id.not_in(posting.lanes.busy))
-            .order_by(Delivery.next_at, Delivery.id)
-            .limit(1)
-        ).first()
-        db.rollback()
-        if due is None:
-            return False
-        with posting.lanes.entered(due.merchant_id) as free:
-            return free and _deliver(db, posting, due.id)
+    with posting.reading.connect() as connection:
+        due = delivery_to_try(connection, posting.clock(), busy=posting.lanes.busy)
+    if due is None:
+        return False
+    delivery_id, merchant_id = due
+    with posting.lanes.entered(merchant_id) as free, posting.sessions() as db:
+        return free and _deliver(db, posting, delivery_id)
 
 
 def _deliver(db: Session, posting: Posting, delivery_id: str) -> bool:

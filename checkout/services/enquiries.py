@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, Engine, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -24,6 +24,7 @@ from checkout.services import budgets, reviews, words
 from checkout.services.hearing import hear
 from checkout.services.terms import Terms
 from checkout.services.words import Said
+from checkout.store.due import merchant_to_ask_about
 from checkout.store.models import Attempt, CheckoutSession, Merchant
 from checkout.store.moves import move_attempt, touch_session
 
@@ -66,6 +67,7 @@ class Lanes:
 class Asking:
     """What one enquiry needs, bundled because a worker step takes no arguments."""
 
+    reading: Engine
     sessions: sessionmaker[Session]
     gateways: Gateways
     terms: Terms
@@ -75,21 +77,12 @@ class Asking:
 
 def enquire_next(asking: Asking) -> bool:
     """Ask about the due attempts of one merchant. False: none is due."""
-    now = asking.clock()
-    with asking.sessions() as db:
-        merchant_id = db.scalar(
-            select(Attempt.merchant_id)
-            .where(Attempt.merchant_id.not_in(asking.lanes.busy), *_due(now, now))
-            .order_by(Attempt.next_at)
-            .limit(1)
-        )
-        db.rollback()
-        if merchant_id is None:
-            return False
-        with asking.lanes.entered(merchant_id) as free:
-            if not free:
-                return False
-            return _enquire_for(db, asking, merchant_id)
+    with asking.reading.connect() as connection:
+        merchant_id = merchant_to_ask_about(connection, asking.clock(), busy=asking.lanes.busy)
+    if merchant_id is None:
+        return False
+    with asking.lanes.entered(merchant_id) as free, asking.sessions() as db:
+        return free and _enquire_for(db, asking, merchant_id)
 
 
 def _enquire_for(db: Session, asking: Asking, merchant_id: str) -> bool:

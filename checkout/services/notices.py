@@ -17,6 +17,8 @@ from checkout.store.models import Attempt, Merchant
 
 log = logging.getLogger(__name__)
 
+LONGEST_NUMBER = 128
+
 
 def receive(
     db: Session, gateways: Gateways, merchant_id: str, body: bytes, *, signature: str | None, now: datetime
@@ -32,6 +34,8 @@ def receive(
         record = gateways.of(merchant).read_notification(body, signature)
     except GatewayGarbled as error:
         raise Invalid({"body": f"is signed, but no notification: {error}"}) from None
+    if not (1 <= len(record.out_trade_no) <= LONGEST_NUMBER and record.out_trade_no.isprintable()):
+        raise Invalid({"out_trade_no": f"must be 1 to {LONGEST_NUMBER} printable characters"})
     attempt = db.scalar(
         select(Attempt).where(Attempt.merchant_id == merchant.id, Attempt.out_trade_no == record.out_trade_no)
     )

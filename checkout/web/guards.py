@@ -25,6 +25,14 @@ def refuse_foreign_hosts() -> None:
         abort(400, "This host name is not served here.")
 
 
+def refuse_nul() -> None:
+    """No text of ours holds a NUL, and PostgreSQL stores none: it is refused before it can reach a query."""
+    if "\0" in request.path:
+        abort(404)
+    if any("\0" in text for pair in request.args.items(multi=True) for text in pair):
+        abort(400, "The address holds a NUL character; remove it.")
+
+
 def _host(url: str) -> str:
     return origin_of(url).split("//", 1)[1]
 

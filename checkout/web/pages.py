@@ -132,7 +132,7 @@ def build_page(
         support_code=row.support_code,
         address=around.public_url + path,
         url=path + around.query,
-        status_url=f"{path}/status?lang={around.lang}",
+        status_url=f"{path}/status{around.query}",
         check_url=f"{path}/check{around.query}",
         cancel_url=f"{path}/cancel{around.query}",
         receipt_url=f"{path}/receipt{around.query}",

@@ -1,6 +1,5 @@
 """From a row to a page, within a request: language, device, the way back, and what the CSP must allow for it."""
 
-
 from flask import request
 
 from checkout.domain.devices import device_of

@@ -1,6 +1,5 @@
 """The shopper's pages (interface.md section 3): one address, one screen per stage; no GET touches money."""
 
-
 from flask import Blueprint, abort, jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -117,7 +116,12 @@ def receipt(session_id: str) -> ResponseReturnValue:
 def _find(session_id: str) -> PageRow:
     """The row, its language settled. Unknown, malformed and foreign ids: one and the same 404."""
     row = None
-    if session_id.startswith("cs_") and len(session_id) <= LONGEST_ID and session_id.isascii():
+    if (
+        session_id.startswith("cs_")
+        and session_id.isascii()
+        and session_id[3:].isalnum()
+        and len(session_id) <= LONGEST_ID
+    ):
         with parts().reading.connect() as connection:
             row = read_page(connection, session_id)
     if row is None:

@@ -19,6 +19,7 @@ API_KEY = "sk_" + secrets.token_urlsafe(32)
 APP_CODE = "SANDBOX" + secrets.token_hex(12).upper()
 CLIENT_KEY = secrets.token_hex(16)
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+SHOP = "Lantern Street Tea"
 REFUSED = 555_12  # amounts that the sandbox takes as a request for trouble
 BROKEN = 555_15
 
@@ -30,6 +31,7 @@ class Ensemble:
         port = free_port()
         self._database = folder / "sampan.db"
         self.url = f"http://{LOOPBACK}:{port}"
+        self._keys: dict[str, str] = {}
         self._http = requests.Session()
         self._http.trust_env = False
         self._env = {
@@ -46,7 +48,7 @@ class Ensemble:
             "QFPAY_APP_CODE": APP_CODE,
             "QFPAY_CLIENT_KEY": CLIENT_KEY,
             "QFPAY_BASE_URL": f"{self.url}/sandbox",
-            "MERCHANT_NAME": "Lantern Street Tea",
+            "MERCHANT_NAME": SHOP,
             "MERCHANT_API_KEY": API_KEY,
             "MERCHANT_WEBHOOK_URL": f"{self.url}/demo/webhook",
             "MERCHANT_WEBHOOK_SECRET": WEBHOOK_SECRET,
@@ -69,7 +71,7 @@ class Ensemble:
     def add_merchant(self, *options: str) -> str:
         """Bo's second shop, with options of its own; returns its API key."""
         account = ["--app-code", APP_CODE, "--client-key", CLIENT_KEY, "--base-url", f"{self.url}/sandbox"]
-        told = self._flask("merchant", "add", "--json", "--name", "Lantern Street Tea", *account, *options)
+        told = self._flask("merchant", "add", "--json", "--name", SHOP, *account, *options)
         return str(json.loads(told)["api_key"])
 
     def _flask(self, *arguments: str) -> str:
@@ -100,13 +102,15 @@ class Ensemble:
             timeout=10,
         )
         assert answer.status_code == 201, answer.text
-        return dict(answer.json())
+        session = dict(answer.json())
+        self._keys[session["id"]] = api_key
+        return session
 
     def session(self, session_id: str) -> dict[str, Any]:
         """The session as the merchant's API tells it."""
         answer = self._http.get(
             f"{self.url}/v1/checkout-sessions/{session_id}",
-            headers={"Authorization": f"Bearer {API_KEY}"},
+            headers={"Authorization": f"Bearer {self._keys.get(session_id, API_KEY)}"},
             timeout=10,
         )
         assert answer.status_code == 200, answer.text

@@ -23,7 +23,8 @@ def test_ada_scans_with_her_phone_and_the_desktop_takes_her_back_to_the_shop(
     ada.picks(wallet)
     ada.sees("scan")
     assert ensemble.order(ada.session_id)["pay_type"] == pay_type
-    assert (text := ada.scans()) == ensemble.pay_url(ada.session_id)
+    text = ada.scans()
+    assert text == ensemble.pay_url(ada.session_id)
 
     ada.page.evaluate(STAYED)
     phone.opens(text)
@@ -37,6 +38,7 @@ def test_ada_scans_with_her_phone_and_the_desktop_takes_her_back_to_the_shop(
 
 def test_ada_may_stay_and_return_when_she_likes(ensemble: Ensemble, person: Callable[..., Person]) -> None:
     ada, phone = person(), person(PHONE)
+    ada.page.clock.install()
     ada.orders(ensemble)
     ada.picks("alipay_hk")
     phone.opens(ada.scans())
@@ -46,7 +48,7 @@ def test_ada_may_stay_and_return_when_she_likes(ensemble: Ensemble, person: Call
     ada.page.get_by_role("button", name="Stay here").click()
     expect(ada.page.locator("[data-countdown]")).to_be_hidden()
     expect(ada.page.locator("[data-return]")).to_be_focused()
-    ada.page.wait_for_timeout(6000)  # a second more than the countdown had
+    ada.page.clock.fast_forward(60_000)
     ada.sees("paid")
 
     ada.page.keyboard.press("Enter")
@@ -61,7 +63,8 @@ def test_ada_pays_without_javascript(
     ada.orders(ensemble)
     ada.picks(wallet)
     ada.sees("scan")
-    assert (text := ada.scans()) == ensemble.pay_url(ada.session_id)
+    text = ada.scans()
+    assert text == ensemble.pay_url(ada.session_id)
 
     phone.opens(text)
     phone.pays()
@@ -72,8 +75,10 @@ def test_ada_pays_without_javascript(
     ada.is_thanked(ensemble)
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["script", "no-script"])
-@pytest.mark.parametrize(("wallet", "pay_type"), [("alipay", "801107"), ("alipay_hk", "801512")])
+@pytest.mark.parametrize(
+    ("wallet", "pay_type", "scripts"),
+    [("alipay", "801107", True), ("alipay_hk", "801512", True), ("alipay", "801107", False)],
+)
 def test_ada_taps_and_the_wallet_takes_over_in_the_same_tab(
     ensemble: Ensemble, person: Callable[..., Person], wallet: str, pay_type: str, scripts: bool
 ) -> None:
@@ -91,6 +96,33 @@ def test_ada_taps_and_the_wallet_takes_over_in_the_same_tab(
     if not scripts:
         ada.page.locator("[data-return]").click()
     ada.is_thanked(ensemble)
+
+
+def test_ada_may_pay_on_the_desktop_itself_on_alipays_own_page(
+    ensemble: Ensemble, person: Callable[..., Person]
+) -> None:
+    ada = person()
+    ada.orders(ensemble)
+    session_id = ada.session_id
+    ada.picks("alipay")
+    ada.page.get_by_text("Other ways to pay").click()
+    ada.page.get_by_role("link", name="Open the page of Alipay").click()
+    ada.page.wait_for_url(ensemble.pay_url(session_id))
+
+    ada.pays()
+    ada.page.get_by_role("link", name="Back to the merchant").click()
+    ada.page.wait_for_url(f"**/pay/{session_id}")
+    ada.sees("paid")
+    ada.is_thanked(ensemble)
+
+
+def test_pressing_twice_is_pressing_once(ensemble: Ensemble, person: Callable[..., Person]) -> None:
+    session = ensemble.open_session()
+    ada = person()
+    ada.opens(session["url"])
+    ada.page.locator("button[value=alipay]").dblclick()
+    ada.sees("scan")
+    assert len(ensemble.session(session["id"])["attempts"]) == 1
 
 
 def test_back_from_the_wallet_is_a_page_that_waits_and_leads_there_again(

@@ -5,7 +5,7 @@ import re
 import sys
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -13,7 +13,7 @@ from typing import Any, Self, cast
 
 import requests
 from flask import Flask
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import create_app
@@ -42,8 +42,10 @@ class Instance:
         self.app: Flask = create_app(Config.from_env(env), clock=self.clock)
         self.parts: Parts = parts_of(self.app)
         joined = self.parts
-        self.asking = Asking(joined.sessions, joined.gateways, joined.terms, self.clock, Lanes())
-        self.posting = Posting(joined.sessions, joined.vault, joined.sender, self.clock, Lanes(), lambda: 0.0)
+        self.asking = Asking(joined.reading, joined.sessions, joined.gateways, joined.terms, self.clock, Lanes())
+        self.posting = Posting(
+            joined.reading, joined.sessions, joined.vault, joined.sender, self.clock, Lanes(), lambda: 0.0
+        )
 
     def works(self) -> None:
         """The ordinary worker does everything that is due at this moment."""
@@ -204,13 +206,3 @@ class Deployment:
         assert len(sent) == len(set(sent)), "a number was sent twice"
         assert set(sent) <= numbers
         assert set(told.values()) <= {1}, "a payment was announced twice"
-
-
-def says(engine: Engine, query: Any) -> Callable[[], Any]:
-    """Ask the database again each time: for waiting until it says so."""
-
-    def ask() -> Any:
-        with engine.connect() as connection:
-            return connection.scalar(query)
-
-    return ask

@@ -1,19 +1,21 @@
 """Several web processes and several workers on one set of books: everything once."""
 
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Barrier
 
 import requests
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from checkout.domain.lifecycle import LIVE_ATTEMPT, DeliveryStatus
-from checkout.store.models import CheckoutSession, Delivery
+from checkout.store.models import Attempt, CheckoutSession, Delivery
 from sandbox import deliver_due
-from tests.processes.cast import PAID, PAY, PATIENCE, QUERY, Deployment, says
+from tests.processes.cast import PAID, PATIENCE, PAY, QUERY, Deployment, Instance
 from tests.servers import wait_until
 
 SHOPPERS = 30
@@ -23,25 +25,25 @@ ON_THE_WAY = timedelta(milliseconds=250)  # a call arrives later than it was dec
 
 
 def test_two_of_each_process_work_on_the_same_books(deployment: Deployment) -> None:
-    with deployment.gunicorn(workers=2) as web, deployment.worker() as one, deployment.worker() as two:
-        with ThreadPoolExecutor(8) as shoppers:
-            sessions = list(shoppers.map(lambda _: deployment.opens(), range(SHOPPERS)))
-            list(shoppers.map(deployment.picks, sessions))
-            numbers = [order.out_trade_no for order in deployment.ledger.orders()]
-            assert len(numbers) == SHOPPERS
-            for number in numbers[::2]:  # the other half is asked about before it is paid
-                deployment.ledger.pay(number)
+    with (
+        deployment.looking_on() as instance,
+        deployment.gunicorn(workers=2) as web,
+        deployment.worker() as one,
+        deployment.worker() as two,
+        ThreadPoolExecutor(8) as shoppers,
+    ):
+        await_count = partial(await_rows, instance, lambda: web.output() + one.output() + two.output())
+        sessions = list(shoppers.map(lambda _: deployment.opens(), range(SHOPPERS)))
+        list(shoppers.map(deployment.picks, sessions))
+        numbers = [order.out_trade_no for order in deployment.ledger.orders()]
+        assert len(numbers) == SHOPPERS
+        for half, asked_before in ((numbers[::2], 0), (numbers[1::2], SHOPPERS)):
+            await_count(Attempt.answered_at.is_not(None), asked_before)
+            list(shoppers.map(deployment.ledger.pay, half))
             deliver_due(deployment.sandbox, datetime.now(UTC))
-            wait_until(lambda: len(deployment.ledger.calls(QUERY)) > 2, PATIENCE, one.output)
-            for number in numbers[1::2]:
-                deployment.ledger.pay(number)
-            deliver_due(deployment.sandbox, datetime.now(UTC))
-        with deployment.looking_on() as instance:
-            delivered = select(func.count()).select_from(Delivery).where(Delivery.status == DeliveryStatus.DONE)
-            told = says(instance.parts.engine, delivered)
-            wait_until(lambda: told() == SHOPPERS, PATIENCE, lambda: web.output() + one.output() + two.output())
-            assert all(deployment.status(session) == "paid" for session in sessions)
-            deployment.assert_nothing_lost_or_doubled(instance)
+        await_count(Delivery.status == DeliveryStatus.DONE, SHOPPERS)
+        assert all(deployment.status(session) == "paid" for session in sessions)
+        deployment.assert_nothing_lost_or_doubled(instance)
 
     events = deployment.heard()
     assert sorted(event["data"]["id"] for event in events) == sorted(session["id"] for session in sessions)
@@ -49,14 +51,29 @@ def test_two_of_each_process_work_on_the_same_books(deployment: Deployment) -> N
     assert shortest_pause_between_enquiries(deployment) >= PAUSE - ON_THE_WAY
 
 
-def shortest_pause_between_enquiries(deployment: Deployment) -> timedelta:
+def await_rows(instance: Instance, output: Callable[[], str], fact: ColumnElement[bool], at_least: int) -> None:
+    """Wait until this is true of so many rows."""
+
+    def enough() -> bool:
+        with instance.parts.reading.connect() as connection:
+            return connection.execute(select(func.count()).where(fact)).scalar_one() >= at_least
+
+    wait_until(enough, PATIENCE, output)
+
+
+def times_asked(deployment: Deployment) -> dict[tuple[str, str], list[datetime]]:
+    """When the gateway was asked about each number. Near a month's edge one question takes a call for each month."""
     asked: dict[tuple[str, str], list[datetime]] = defaultdict(list)
     for call in deployment.ledger.calls(QUERY):
         for number in call.params["out_trade_no"].split(","):
-            # Near a month's edge one question takes two calls, one for each month.
             asked[number, call.params.get("start_time", "")].append(call.at)
-    pauses = [after - before for times in asked.values() for before, after in zip(times, times[1:], strict=False)]
-    assert pauses, "nothing was asked twice: the test proves nothing"
+    return asked
+
+
+def shortest_pause_between_enquiries(deployment: Deployment) -> timedelta:
+    times = times_asked(deployment).values()
+    pauses = [after - before for asked in times for before, after in itertools.pairwise(asked)]
+    assert pauses, "nothing was asked about twice: the test proves nothing"
     return min(pauses)
 
 

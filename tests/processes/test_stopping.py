@@ -48,5 +48,3 @@ def test_a_worker_leaves_in_time_and_its_leases_end_by_themselves(deployment: De
         assert {deployment.status(session) for session in sessions} == {"paid"}
         assert len(deployment.heard()) == SHOPPERS
         deployment.assert_nothing_lost_or_doubled(instance)
-
-

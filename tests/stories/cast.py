@@ -185,8 +185,10 @@ class World:
         self.app = create_app(Config.from_env(env), gateway_http=session_to(self.sandbox), clock=self.clock)
         self.parts: Parts = parts_of(self.app)
         joined = self.parts
-        self.asking = Asking(joined.sessions, joined.gateways, joined.terms, self.clock, Lanes())
-        self.posting = Posting(joined.sessions, joined.vault, joined.sender, self.clock, Lanes(), lambda: 0.0)
+        self.asking = Asking(joined.reading, joined.sessions, joined.gateways, joined.terms, self.clock, Lanes())
+        self.posting = Posting(
+            joined.reading, joined.sessions, joined.vault, joined.sender, self.clock, Lanes(), lambda: 0.0
+        )
 
     def _ours(self, environ: Any, start_response: Any) -> Any:
         return self.app(environ, start_response)
@@ -195,7 +197,9 @@ class World:
     def ledger(self) -> Ledger:
         return cast(Ledger, self.sandbox.extensions["sandbox"].ledger)
 
-    def merchant(self, name: str = "Bo's Tea", *, mchid: str | None = None, webhooks: bool = True, **shop: Any) -> Merchant:
+    def merchant(
+        self, name: str = "Bo's Tea", *, mchid: str | None = None, webhooks: bool = True, **shop: Any
+    ) -> Merchant:
         """A merchant with credentials of its own at the sandbox."""
         app_code = f"APP{len(self.credentials) + 1}"
         self.credentials[app_code] = Credential("key-of-" + app_code, mchid=mchid)

@@ -59,6 +59,7 @@ WRONG = [
     ({"return_url": "https://shop.example@evil.example"}, "return_url"), ({"return_url": "https://shop.example\\@evil"}, "return_url"),
     ({"return_url": "https://shop.example/%0d%0a\r\n"}, "return_url"), ({"return_url": "https://shöp.example/"}, "return_url"),
     ({"return_url": "https://" + "x" * 2050}, "return_url"), ({"return_url": "data:text/html,x"}, "return_url"),
+    ({"metadata": {"k": "a\0b"}}, "metadata.k"), ({"metadata": {"k": "\ud800"}}, "metadata.k"), ({"reference": "\ud800"}, "reference"),
     ({"cancel_url": "ftp://shop.example"}, "cancel_url"),
 ]
 # fmt: on
@@ -78,7 +79,17 @@ def test_every_mistake_is_told_at_once(bo: Merchant) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"null", b'{"amount": NaN}', b'{"amount": 1, "amount": 2}', b"[" * 100_000, b"\xff", b'"' + b"x" * 70_000],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"amount": NaN}',
+        b'{"amount": 1, "amount": 2}',
+        b"[" * 100_000,
+        b"\xff",
+        b'"' + b"x" * 70_000,
+    ],
 )
 def test_rubbish_is_refused_with_a_reason(bo: Merchant, body: bytes) -> None:
     from werkzeug.test import Client
@@ -94,7 +105,12 @@ def test_rubbish_is_refused_with_a_reason(bo: Merchant, body: bytes) -> None:
 def test_a_return_url_must_be_on_the_merchants_list(world: World) -> None:
     bo = world.merchant(return_origins=["https://shop.example"])
     assert bo.api("POST", PATH, bo.order()).status_code == 201
-    for url in ("https://shop.example.evil.example/", "https://evil.example/", "http://shop.example/", "https://shop.example:444/"):
+    for url in (
+        "https://shop.example.evil.example/",
+        "https://evil.example/",
+        "http://shop.example/",
+        "https://shop.example:444/",
+    ):
         assert "return_url" in mistakes(bo.api("POST", PATH, bo.order(return_url=url)))
 
 
@@ -161,5 +177,14 @@ def test_the_list_is_read_page_by_page(bo: Merchant, world: World) -> None:
     only = bo.api("GET", f"{PATH}?reference=R-1&status=open&created_after=2026-03-10T04:00:02Z").json
     assert only is not None
     assert [one["id"] for one in only["data"]] == [made[3]]
-    for wrong in ("limit=0", "limit=x", "status=done", "created_after=yesterday", "cursor=zzz", "colour=red", "limit=1&limit=2"):
+    for wrong in (
+        "limit=0",
+        "limit=x",
+        "status=done",
+        "created_after=yesterday",
+        "cursor=zzz",
+        "colour=red",
+        "limit=1&limit=2",
+        "reference=%00",
+    ):
         assert bo.api("GET", f"{PATH}?{wrong}").status_code == 400, wrong

@@ -55,9 +55,18 @@ def test_the_shop_is_told_by_the_way_back_too(world: World, bo: Merchant) -> Non
     back = urlsplit(ada.way_back())
     said = {name: values[0] for name, values in parse_qs(back.query).items()}
     assert f"{back.scheme}://{back.netloc}{back.path}" == "https://shop.example/thanks"
-    assert (said["order"], said["session_id"], said["reference"], said["status"]) == ("7", session["id"], "A-1001", "paid")
+    assert (said["order"], said["session_id"], said["reference"], said["status"]) == (
+        "7",
+        session["id"],
+        "A-1001",
+        "paid",
+    )
     expected = sign_return(
-        bo.told.webhook_secret, session_id=session["id"], reference="A-1001", status="paid", timestamp=int(said["timestamp"])
+        bo.told.webhook_secret,
+        session_id=session["id"],
+        reference="A-1001",
+        status="paid",
+        timestamp=int(said["timestamp"]),
     )
     assert said["signature"] == expected
 

@@ -1,0 +1,73 @@
+"""Each of the three languages, chosen by nothing but the browser's own wish."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.browser.cast import Person
+from tests.browser.ensemble import SHOP, Ensemble
+
+# What stands in Latin letters in every language: brands, the shop's own words, the language switch.
+NAMES = ("AlipayHK", "Alipay", "Safari", "Chrome", "English", SHOP)
+WORD = re.compile(r"[A-Za-z]{4,}")
+TEXTS = """() => {
+  document.querySelectorAll("details").forEach((details) => (details.open = true));
+  const labels = [...document.querySelectorAll("[aria-label], [title]")].flatMap((e) => [e.ariaLabel, e.title]);
+  return [document.title, document.body.innerText, ...labels].join(" ");
+}"""
+HEADINGS = {
+    "en-GB": ("en", "Choose how to pay", "Scan with Alipay", "Paid"),
+    "zh-HK": ("zh-HK", "選擇付款方式", "用支付寶掃描", "已付款"),
+    "zh-CN": ("zh-CN", "选择付款方式", "用支付宝扫一扫", "付款成功"),
+}
+
+
+def strange_words(person: Person, *ours: str) -> list[str]:
+    """Latin words on the whole page, seen or only heard, that are nobody's name."""
+    text = str(person.page.evaluate(TEXTS))
+    for name in (*NAMES, *ours):
+        text = text.replace(name, " ")
+    return WORD.findall(text)
+
+
+@pytest.mark.parametrize("locale", HEADINGS)
+def test_a_shopper_reads_one_language_from_the_first_page_to_the_last(
+    ensemble: Ensemble, person: Callable[..., Person], locale: str
+) -> None:
+    lang, *headings = HEADINGS[locale]
+    session = ensemble.open_session(reference="20418")
+    ada = person(locale=locale)
+    ours = (session["url"], session["id"])
+    seen = []
+
+    def reads(stage: str) -> None:
+        ada.sees(stage)
+        assert ada.page.locator("html").get_attribute("lang") == lang
+        seen.append(ada.page.locator("h1").inner_text())
+        code = ada.page.locator("[data-support-code]").inner_text()
+        strangers = strange_words(ada, *ours, *code.split())
+        assert strangers if lang == "en" else not strangers
+
+    ada.opens(session["url"])
+    reads("choose")
+    ada.picks("alipay")
+    reads("scan")
+    ensemble.pays(session["url"])
+    reads("paid")
+    ada.page.locator("[data-stay]").click()
+    ada.page.locator("a[href*=receipt]").click()
+    assert seen == headings
+    number = ensemble.order(session["id"])["out_trade_no"]
+    code = ada.page.locator("[data-support-code]").inner_text()
+    assert not strange_words(ada, *ours, number, *code.split()) or lang == "en"
+
+
+@pytest.mark.parametrize(("locale", "heading"), [("zh-HK", "找不到此付款頁"), ("zh-CN", "找不到此付款页面")])
+def test_a_page_that_knows_no_session_speaks_the_browsers_language(
+    ensemble: Ensemble, person: Callable[..., Person], locale: str, heading: str
+) -> None:
+    ada = person(locale=locale)
+    ada.opens(f"{ensemble.url}/pay/cs_{'x' * 22}")
+    assert ada.page.locator("h1").inner_text() == heading
+    assert strange_words(ada) == []

@@ -1,0 +1,104 @@
+"""News reaches the shop at least once, signed, in order, whatever its server does."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from checkout.store.models import Delivery
+from tests.stories.cast import Merchant, Shopper, World
+
+
+@pytest.fixture
+def paid(world: World, ada: Shopper, session: dict[str, Any]) -> dict[str, Any]:
+    """A session that the gateway knows to be paid; nobody has been told yet."""
+    ada.picks("alipay_hk")
+    world.pays(session)
+    return session
+
+
+def deliveries(world: World) -> list[Delivery]:
+    with world.parts.sessions() as db:
+        return list(db.scalars(select(Delivery)))
+
+
+def test_news_is_one_event_with_one_id(world: World, bo: Merchant, paid: dict[str, Any]) -> None:
+    bo.inbox.answers = [500, 500, 503]
+    world.passes(3)
+    world.passes(3 * 3600, step=60)
+    ids = {request.headers["webhook-id"] for request in bo.inbox.heard}
+    assert (len(bo.inbox.heard), len(ids)) == (4, 1)
+    assert bo.heard()[-1]["data"]["status"] == "paid"
+    assert [delivery.status for delivery in deliveries(world)] == ["done"]
+
+
+def test_the_schedule_is_the_specs(world: World, bo: Merchant, paid: dict[str, Any]) -> None:
+    bo.inbox.answers = [500] * 20
+    world.passes(4)
+    at = []
+    for _ in range(9):
+        due = deliveries(world)[0].next_at
+        assert due is not None
+        at.append((due - world.clock.now).total_seconds())
+        world.clock.now = due
+        world.works()
+    assert [round(seconds / 60) for seconds in at[1:]] == [5, 30, 120, 300, 600, 840, 1200, 1440]
+    assert deliveries(world)[0].status == "dead"
+    assert len(bo.inbox.heard) == 10
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_a_redirect_is_a_failure(world: World, bo: Merchant, paid: dict[str, Any], status: int) -> None:
+    bo.inbox.answers = [status]
+    world.passes(3)
+    assert [delivery.status for delivery in deliveries(world)] == ["due"]
+
+
+def test_an_endpoint_that_is_gone_is_left_alone(world: World, bo: Merchant, paid: dict[str, Any]) -> None:
+    bo.inbox.answers = [410]
+    world.passes(3600, step=30)
+    assert len(bo.inbox.heard) == 1
+    assert [delivery.status for delivery in deliveries(world)] == ["dead"]
+
+
+def test_a_dead_endpoint_delays_nobody_else(world: World, bo: Merchant, paid: dict[str, Any]) -> None:
+    cy = world.merchant("Cy's Shop")
+    bo.inbox.answers = [500] * 100
+    theirs = cy.opens()
+    world.shopper(theirs).picks("alipay_hk")
+    world.pays(theirs)
+    world.passes(4)
+    assert [news["type"] for news in cy.heard()] == ["checkout_session.paid"]
+
+
+def test_the_shopper_is_told_whether_the_shop_knows(
+    world: World, bo: Merchant, ada: Shopper, paid: dict[str, Any]
+) -> None:
+    bo.inbox.answers = [500]
+    world.passes(3)
+    assert "The shop has received your order." not in ada.page()
+    world.passes(10)
+    assert "The shop has received your order." in ada.page()
+
+
+def test_a_shop_without_a_server_is_no_trouble(world: World) -> None:
+    bo = world.merchant(webhooks=False)
+    session = bo.opens()
+    ada = world.shopper(session)
+    ada.picks("alipay_hk")
+    world.pays(session)
+    world.passes(3)
+    assert ada.sees() == "Paid"
+    assert deliveries(world) == []
+
+
+def test_versions_only_rise(world: World, bo: Merchant, ada: Shopper, session: dict[str, Any]) -> None:
+    ada.picks("alipay_hk")
+    world.ledger.decline(world.attempt(session).out_trade_no)
+    world.passes(4)
+    ada.picks("alipay_hk")
+    world.pays(session)
+    world.passes(4)
+    versions = [news["data"]["version"] for news in bo.heard()]
+    assert versions == sorted(set(versions))
+    assert len(versions) == 2
