@@ -57,6 +57,7 @@ TABLE_WRITERS = "migrations/versions"  # written by Alembic's template: one func
 SLEEPERS = {
     "tests/servers.py": "asks a starting process whether it is up, again and again, until a deadline",
     "tests/sandbox/test_processes.py": "the same, for two processes that share a ledger",
+    "tests/browser/test_weight.py": "a crowd of pages that poll: the pause between two questions is part of the crowd",
     "tests/services/test_webhooks.py": "an endpoint that drips its answer: the slowness is what is tested",
 }
 

@@ -184,10 +184,12 @@ def _items(body: bytes) -> list[Fields]:
     """The records of one page. The outer 0000 says only that the call worked, so it is never taken for a record's."""
     answer = read_json(body)
     code = plain(answer.get("respcd"))
-    if not code or "data" not in answer:
-        raise GatewayGarbled("an enquiry's answer without code or data")
+    if not code:
+        raise GatewayGarbled("an enquiry's answer without a code")
     if look_up(code).klass is not Class.OK:
         raise GatewayRefused(code, look_up(code).text)
+    if "data" not in answer:
+        raise GatewayGarbled("an enquiry's answer without data")
     data = answer["data"]
     items = [data] if isinstance(data, dict) else data or []
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):

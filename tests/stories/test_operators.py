@@ -1,0 +1,99 @@
+"""What operators type and platforms ask."""
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from checkout.store.models import Merchant as MerchantRow
+from tests.stories.cast import GATEWAY, Merchant, Shopper, World
+
+
+def run(world: World, *words: str) -> Any:
+    return world.app.test_cli_runner().invoke(args=list(words))
+
+
+def test_a_merchant_is_added_and_told_its_keys_once(world: World) -> None:
+    result = run(
+        world, "merchant", "add", "--name", "Bo", "--app-code", "A", "--client-key", "K", "--json",
+        "--wallet", "alipay", "--return-origin", "https://shop.example", "--webhook-url", "https://shop.example/hook",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert set(told) == {"merchant_id", "api_key", "webhook_secret", "notify_url"}
+    assert told["notify_url"] == f"https://pay.sampan.example/notify/{told['merchant_id']}"
+    with world.parts.sessions() as db:
+        row = db.get_one(MerchantRow, told["merchant_id"])
+        stored = f"{vars(row)}"
+    assert (row.wallets, row.return_origins, row.base_url) == (
+        ["alipay"],
+        ["https://shop.example"],
+        "https://openapi-hk.qfapi.com",
+    )
+    assert told["api_key"] not in stored
+    assert told["webhook_secret"] not in stored
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--wallet", "paypal"), ("--wallet", "alipay_hk:USD"), ("--return-origin", "https://shop.example/path"),
+     ("--base-url", "gopher://x"), ("--webhook-url", "not a url"), ("--mchid", "x" * 17), ("--name", " ")],
+)  # fmt: skip
+def test_a_wrong_word_is_named(world: World, option: str, value: str) -> None:
+    words = {"--name": "Bo", "--app-code": "A", "--client-key": "K"} | {option: value}
+    result = run(world, "merchant", "add", *[word for pair in words.items() for word in pair])
+    assert result.exit_code != 0
+    assert option in result.output
+    with world.parts.sessions() as db:
+        assert db.execute(text("SELECT count(*) FROM merchant")).scalar() == 0
+
+
+def test_credentials_are_checked_by_a_signed_question(world: World, bo: Merchant) -> None:
+    good = run(world, "merchant", "check", bo.told.merchant_id)
+    assert (good.exit_code, "work" in good.output) == (0, True)
+    added = run(
+        world, "merchant", "add", "--name", "X", "--app-code", "APP1", "--client-key", "wrong",
+        "--base-url", GATEWAY, "--json",
+    )  # fmt: skip
+    bad = run(world, "merchant", "check", json.loads(added.stdout)["merchant_id"])
+    assert bad.exit_code == 1
+    assert "1108" in bad.output
+    assert run(world, "merchant", "check", "m_nobody").exit_code == 1
+
+
+def test_the_audit_is_clean_and_notices_a_lie(world: World, ada: Shopper, session: dict[str, Any]) -> None:
+    clean = run(world, "audit", "--json")
+    assert (clean.exit_code, json.loads(clean.stdout)) == (0, {"violations": []})
+    with world.parts.sessions() as db:
+        db.execute(text("UPDATE session SET status = 'paid'"))
+        db.commit()
+    lied = run(world, "audit", "--json")
+    assert lied.exit_code == 1
+    assert {violation["invariant"] for violation in json.loads(lied.stdout)["violations"]} == {"I5", "I18"}
+    with world.parts.sessions() as db:
+        db.execute(text("UPDATE session SET status = 'open'"))
+        db.commit()
+
+
+def test_the_platform_is_told_what_works(world: World) -> None:
+    client = world.app.test_client()
+    assert client.get("/healthz").json == {"status": "ok"}
+    assert client.get("/readyz").status_code == 200
+    with world.parts.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json) == (503, {"status": "unavailable", "database": "needs migrations"})
+
+
+def test_without_its_tables_the_page_says_so_and_promises_nothing(world: World, ada: Shopper) -> None:
+    with world.parts.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE merchant RENAME TO elsewhere"))
+    answer = ada.asks("GET", ada.path)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    assert "do not pay again" in answer.text
+    assert "merchant" not in answer.text
+    with world.parts.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE elsewhere RENAME TO merchant"))
+    assert ada.asks("GET", ada.path).status_code == 200
