@@ -47,7 +47,7 @@ def create_app(
     """Build the web application; tests hand in their own clock and roads to the gateway and to merchants."""
     config = config or Config.from_env()
     logs.set_up(json_lines=config.production, level=config.LOG_LEVEL)
-    app = Flask(__name__, root_path=str(ROOT))
+    app = Flask(__name__, root_path=str(ROOT), static_folder=None)  # shopper pages fetch nothing beside themselves
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.config["MAX_FORM_PARTS"] = 50

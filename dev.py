@@ -53,7 +53,7 @@ def environment() -> dict[str, str]:
         "QFPAY_APP_CODE": made["app_code"],
         "QFPAY_CLIENT_KEY": made["client_key"],
         "QFPAY_BASE_URL": f"http://127.0.0.1:{port}/sandbox",
-        "MERCHANT_NAME": env.get("MERCHANT_NAME", "Demo Shop"),
+        "MERCHANT_NAME": env.get("MERCHANT_NAME", "Lantern Street Tea"),
         "MERCHANT_API_KEY": made["api_key"],
         "MERCHANT_WEBHOOK_URL": f"http://127.0.0.1:{port}/demo/webhook",
         "MERCHANT_WEBHOOK_SECRET": made["webhook_secret"],

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from flask import Flask
-from sqlalchemy import delete
 from sqlalchemy.exc import SQLAlchemyError
 
 from checkout.services.deliveries import Posting, deliver_next
 from checkout.services.enquiries import Asking, Lanes, enquire_next
-from checkout.services.sessions import close_next
+from checkout.services.sessions import close_next, forget_keys
 from checkout.store.due import session_to_close
-from checkout.store.models import IdempotencyKey
 from checkout.web.context import Parts, parts_of
 
 log = logging.getLogger(__name__)
@@ -23,7 +21,7 @@ Step = Callable[[], bool]  # does one small thing; False: there was nothing to d
 IDLE_SECONDS = 0.5
 AFTER_TROUBLE_SECONDS = 3.0
 STOP_SECONDS = 20.0
-KEYS_KEPT = timedelta(days=7)
+KEYS_KEPT = timedelta(days=7)  # by the promise of safety.md F57
 FORGET_SECONDS = 3600.0
 # A call to one gateway or endpoint may hang for its whole deadline; others must not wait behind it.
 ENQUIRERS, DELIVERERS = 4, 4
@@ -79,10 +77,8 @@ class Worker:
             return close_next(db, self._joined.terms, self._joined.clock())
 
     def _forget_next(self) -> bool:
-        """First answers are kept for seven days (safety.md F57)."""
         with self._joined.sessions() as db:
-            db.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < self._joined.clock() - KEYS_KEPT))
-            db.commit()
+            forget_keys(db, self._joined.clock() - KEYS_KEPT)
         self._stopping.wait(FORGET_SECONDS)
         return False
 

@@ -21,7 +21,6 @@ class PayType:
     # What pay_url opens on a desktop: Alipay's own cashier, worth offering beside the QR.
     is_page: bool = False
     more_than_major_units: int = 0
-    takes_limit_pay: bool = False
     needs_openid: bool = False
 
 
@@ -29,7 +28,7 @@ class PayType:
 PAY_TYPES = {p.code: p for p in (
     PayType("801101", "pay_url",    is_page=True, more_than_major_units=1),
     PayType("801107", "pay_url"),
-    PayType("800107", "pay_params", takes_limit_pay=True, needs_openid=True),
+    PayType("800107", "pay_params", needs_openid=True),
     PayType("801514", "pay_url",    obeys_expired_time=False),
     PayType("801501", "qrcode"),
     PayType("801512", "pay_url"),

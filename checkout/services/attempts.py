@@ -90,16 +90,8 @@ def _intend(db: Session, session_id: str, wallet_code: str, device: Device, *, n
     earlier = update(Attempt).where(Attempt.id.in_([attempt.id for attempt in seen]))
     db.execute(earlier.values(superseded=True).execution_options(synchronize_session=False))
     attempt = _new_attempt(merchant, session, wallet_code, pay_type, device=device, now=now)
-    db.add(
-        TradeNo(
-            number=attempt.out_trade_no, merchant_id=merchant.id, kind="payment", owner_id=attempt.id, created_at=now
-        )
-    )
     try:
-        db.flush()
-        db.add(attempt)
-        db.flush()
-        touch_session(db, session.id)
+        _insert(db, attempt)
         db.commit()
     except IntegrityError:  # somebody was quicker: theirs is the live one
         db.rollback()
@@ -109,6 +101,17 @@ def _intend(db: Session, session_id: str, wallet_code: str, device: Device, *, n
             raise SessionClosed(session_id) from None
         return winner, False
     return attempt, True
+
+
+def _insert(db: Session, attempt: Attempt) -> None:
+    """The number first, because it must be known before it is used; then the attempt that owns it."""
+    number = TradeNo(number=attempt.out_trade_no, kind="payment", owner_id=attempt.id, created_at=attempt.created_at)
+    number.merchant_id = attempt.merchant_id
+    db.add(number)
+    db.flush()
+    db.add(attempt)
+    db.flush()
+    touch_session(db, attempt.session_id)
 
 
 def _attempts_of(db: Session, session_id: str) -> Sequence[Attempt]:
@@ -234,6 +237,12 @@ def make_due(db: Session, session_id: str, now: datetime) -> int:
         )
         changed += len(result.all())
     return changed
+
+
+def ask_soon(db: Session, session_id: str, now: datetime) -> None:
+    """The shopper came back, or says that the payment is made: make an enquiry due, and commit."""
+    make_due(db, session_id, now)
+    db.commit()
 
 
 def needs_sign_of_life(watched_until: datetime | None, now: datetime) -> bool:

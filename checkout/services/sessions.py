@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -48,24 +48,8 @@ def open_session(
     if key and (first := _first_answer(db, merchant, key, fingerprint)):
         return first
     _check_against_merchant(terms, merchant, order)
-    session = _new_session(db, merchant, order, now)
-    db.add(session)
     try:
-        db.flush()
-        body = json.dumps(snapshot(db, terms, session), ensure_ascii=False, separators=(",", ":"))
-        answer = Answer(201, body)
-        if key:
-            db.add(
-                IdempotencyKey(
-                    merchant_id=merchant.id,
-                    key=key,
-                    fingerprint=fingerprint,
-                    status_code=201,
-                    answer=body,
-                    created_at=now,
-                )
-            )
-        db.flush()
+        answer = _write(db, terms, merchant, _new_session(db, merchant, order, now), (key, fingerprint))
         crash_point("session.before_commit")
         db.commit()
     except IntegrityError:  # this key was used before, perhaps a moment ago
@@ -79,6 +63,28 @@ def open_session(
             raise KeyInUse("the first request with this key is still running; try again in a second") from None
         raise
     return answer
+
+
+def _write(
+    db: Session, terms: Terms, merchant: Merchant, session: CheckoutSession, stamp: tuple[str | None, str]
+) -> Answer:
+    """Insert the session and, under its key, the answer to it: one transaction, which the caller commits."""
+    db.add(session)
+    db.flush()
+    answer = Answer(201, json.dumps(snapshot(db, terms, session), ensure_ascii=False, separators=(",", ":")))
+    key, fingerprint = stamp
+    if key:
+        first = IdempotencyKey(merchant_id=merchant.id, key=key, fingerprint=fingerprint, created_at=session.created_at)
+        first.status_code, first.answer = answer.status_code, answer.body
+        db.add(first)
+        db.flush()
+    return answer
+
+
+def forget_keys(db: Session, before: datetime) -> None:
+    """Drop first answers that are older than we promise to keep them, and commit (safety.md F57)."""
+    db.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < before))
+    db.commit()
 
 
 def _first_answer(db: Session, merchant: Merchant, key: str, fingerprint: str) -> Answer | None:

@@ -1,7 +1,8 @@
 """A session as merchants read it, in an answer and in an event alike (interface.md section 4)."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -9,6 +10,11 @@ from sqlalchemy.orm import Session
 from checkout.domain.lifecycle import public_status
 from checkout.services.terms import Terms
 from checkout.store.models import Attempt, CheckoutSession, Payment
+
+Row = TypeVar("Row", Attempt, Payment)
+
+# Statuses move by UPDATE, past the objects that this db session may hold already.
+FRESH = {"populate_existing": True}
 
 
 def rfc3339(moment: datetime | None) -> str | None:
@@ -20,12 +26,8 @@ def rfc3339(moment: datetime | None) -> str | None:
 
 def snapshot(db: Session, terms: Terms, session: CheckoutSession) -> dict[str, Any]:
     """The whole session with its attempts and payments, as the database holds them now."""
-    attempts = db.scalars(
-        select(Attempt).where(Attempt.session_id == session.id).order_by(Attempt.created_at, Attempt.id)
-    ).all()
-    payments = db.scalars(
-        select(Payment).where(Payment.session_id == session.id).order_by(Payment.created_at, Payment.id)
-    ).all()
+    attempts = _of(db, Attempt, session)
+    payments = _of(db, Payment, session)
     return {
         "id": session.id,
         "url": terms.page_of(session.id),
@@ -54,6 +56,11 @@ def snapshot(db: Session, terms: Terms, session: CheckoutSession) -> dict[str, A
         "refunds": [],
         "version": session.version,
     }
+
+
+def _of(db: Session, model: type[Row], session: CheckoutSession) -> Sequence[Row]:
+    query = select(model).where(model.session_id == session.id).order_by(model.created_at, model.id)
+    return db.scalars(query.execution_options(**FRESH)).all()
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

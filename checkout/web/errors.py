@@ -11,12 +11,19 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from checkout.domain.errors import CheckoutError, Invalid, TooManyAttempts
+from checkout.domain.errors import CheckoutError, Invalid, NotAuthentic, NotFound, SessionClosed, TooManyAttempts
 from checkout.store.models import CheckoutSession
 from checkout.web import language
 from checkout.web.context import parts
 
 log = logging.getLogger(__name__)
+
+# What a stranger may learn: enough to mend the call, nothing about who else exists.
+_SENTENCES: dict[type[CheckoutError], str] = {
+    NotAuthentic: "The API key or signature is missing or wrong. Send the key as `Authorization: Bearer sk_…`.",
+    NotFound: "There is nothing at this address, or it belongs to another merchant.",
+    SessionClosed: "This checkout session can no longer be paid.",
+}
 
 MACHINES = ("/v1/", "/notify/", "/healthz", "/readyz")
 
@@ -39,7 +46,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 def _ours(error: CheckoutError) -> ResponseReturnValue:
     errors = error.errors if isinstance(error, Invalid) else {}
-    response = _answer(error.http_status, str(error), errors)
+    response = _answer(error.http_status, _SENTENCES.get(type(error), str(error)), errors)
     if error.http_status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, TooManyAttempts):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from markupsafe import Markup
@@ -110,8 +111,7 @@ def build_page(
 ) -> Page:
     """Put one page together. Reads nothing, changes nothing."""
     stage = stage_for(row, around.now)
-    path = f"/pay/{row.id}"
-    age = around.now - (row.attempt_created_at or row.created_at)
+    age = (around.now - (row.attempt_created_at or row.created_at)).total_seconds()
     return Page(
         stage=stage,
         status=public_status(SessionStatus(row.status)),
@@ -123,31 +123,45 @@ def build_page(
         sandbox=around.sandbox,
         lang=around.lang,
         languages=around.languages,
-        shop=plain(row.shop),
-        amount=row.amount,
-        currency=row.currency,
-        description=plain(row.description),
-        items=tuple((plain(item["name"]), item["quantity"], item["amount"]) for item in row.items),
-        reference=plain(row.reference),
-        support_code=row.support_code,
-        address=around.public_url + path,
-        url=path + around.query,
-        status_url=f"{path}/status{around.query}",
-        check_url=f"{path}/check{around.query}",
-        cancel_url=f"{path}/cancel{around.query}",
-        receipt_url=f"{path}/receipt{around.query}",
         return_href=return_href,
-        return_host=urlsplit(row.return_url).hostname or "",
         wallets=_offers(row) if stage in OFFERING else (),
         attempt=_attempt(row, stage, around.now),
         expires_in=max(int((row.expires_at - around.now).total_seconds()), 0),
-        next_poll_ms=schedule.next_poll_ms(age.total_seconds()),
-        refresh_seconds=3 if age.total_seconds() < 300 else 10,
+        next_poll_ms=schedule.next_poll_ms(age),
+        refresh_seconds=3 if age < 300 else 10,
         paid_at=row.paid_at,
         payments=payments,
         closing_as=row.closing_as or ("expired" if stage is Stage.CLOSING else None),
         merchant_told=told,
+        **_order(row),
+        **_addresses(row, around),
     )
+
+
+def _order(row: PageRow) -> dict[str, Any]:
+    """What is paid, and to whom: words of strangers, made safe to stand beside our own."""
+    return {
+        "shop": plain(row.shop),
+        "amount": row.amount,
+        "currency": row.currency,
+        "description": plain(row.description),
+        "items": tuple((plain(item["name"]), item["quantity"], item["amount"]) for item in row.items),
+        "reference": plain(row.reference),
+        "support_code": row.support_code,
+    }
+
+
+def _addresses(row: PageRow, around: Surroundings) -> dict[str, Any]:
+    path = f"/pay/{row.id}"
+    return {
+        "address": around.public_url + path,
+        "url": path + around.query,
+        "status_url": f"{path}/status{around.query}",
+        "check_url": f"{path}/check{around.query}",
+        "cancel_url": f"{path}/cancel{around.query}",
+        "receipt_url": f"{path}/receipt{around.query}",
+        "return_host": urlsplit(row.return_url).hostname or "",
+    }
 
 
 def _offers(row: PageRow) -> tuple[tuple[str, str, str], ...]:

@@ -132,8 +132,7 @@ def _find(session_id: str) -> PageRow:
 
 def _ask_soon(session_id: str) -> ResponseReturnValue:
     row = _find(session_id)
-    attempts.make_due(db(), row.id, now())
-    db().commit()
+    attempts.ask_soon(db(), row.id, now())
     return _to_page(session_id)
 
 

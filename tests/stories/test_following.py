@@ -1,5 +1,6 @@
 """How payments are followed: many in one call, never too often, within the budget, each merchant in its own lane."""
 
+import itertools
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,7 +23,7 @@ def test_the_cadence_is_the_tables(world: World, ada: Shopper, session: dict[str
         ada.polls()
         world.passes(1)
     at = times_asked(world, world.attempt(session).out_trade_no)
-    gaps = [after - before for before, after in zip(at, at[1:], strict=False)]
+    gaps = [after - before for before, after in itertools.pairwise(at)]
     assert at[0] == 2
     assert set(gaps) == {3.0}
 
@@ -52,7 +53,7 @@ def test_a_payment_is_never_asked_about_twice_in_two_seconds(
         ada.comes_back()
         world.passes(0.5, step=0.5)
     at = times_asked(world, world.attempt(session).out_trade_no)
-    assert min(after - before for before, after in zip(at, at[1:], strict=False)) >= 2
+    assert min(after - before for before, after in itertools.pairwise(at)) >= 2
 
 
 def test_twenty_tabs_cost_no_more_than_one(make_world: Callable[..., World]) -> None:
@@ -111,7 +112,7 @@ def test_questions_without_an_answer_are_repeated_more_slowly(
     world.ledger.inject("/trade/v1/query", Trouble.HTTP_500, 1000)
     world.passes(300)
     at = times_asked(world, world.attempt(session).out_trade_no)
-    gaps = [round(after - before) for before, after in zip(at, at[1:], strict=False)]
+    gaps = [round(after - before) for before, after in itertools.pairwise(at)]
     assert gaps[:5] == [2, 4, 8, 16, 32]
     assert max(gaps) <= 61
 
