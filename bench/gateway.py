@@ -35,7 +35,7 @@ def answer(sent: dict[str, str], port: int) -> dict[str, object]:
     if "txamt" not in sent:
         return {"respcd": "0000", "resperr": "", "respmsg": "", "data": []}
     number = sent["out_trade_no"]
-    same = {name: sent[name] for name in ("txamt", "txcurrcd", "pay_type", "out_trade_no", "txdtm")}
+    same: dict[str, object] = {name: sent[name] for name in ("txamt", "txcurrcd", "pay_type", "out_trade_no", "txdtm")}
     return same | {
         "respcd": "0000",
         "resperr": "",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Engine, select, update
+from sqlalchemy import ColumnElement, Engine, case, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -168,13 +168,13 @@ def _take_in(db: Session, asking: Asking, attempts: Sequence[Attempt], answers: 
     for attempt in attempts:
         # One unit each: a surprise about one payment must not hold up the others of its batch.
         if attempt.out_trade_no in answers.unanswered:
-            _unanswered(db, attempt, asking.clock(), postponed=answers.postponed)
+            _unanswered(db, attempt, asked_at, asking.clock(), postponed=answers.postponed)
             continue
         try:
             _take_in_one(db, asking, attempt, answers, asked_at)
         except IntegrityError:  # another process heard the same news at the same time; ask again soon
             db.rollback()
-            _unanswered(db, attempt, asking.clock(), postponed=True)
+            _unanswered(db, attempt, asked_at, asking.clock(), postponed=True)
 
 
 def _take_in_one(db: Session, asking: Asking, attempt: Attempt, answers: Answers, asked_at: datetime) -> None:
@@ -186,9 +186,17 @@ def _take_in_one(db: Session, asking: Asking, attempt: Attempt, answers: Answers
         crash_point("enquiry.before_commit")
     fresh = db.get_one(Attempt, attempt.id, populate_existing=True)
     _flag_the_undecided(db, asking.terms, fresh, asked_at, now)
-    values = {"next_at": _next_at(db, fresh, asked_at, now), "answered_at": asked_at, "tries": 0}
-    db.execute(update(Attempt).where(Attempt.id == attempt.id).values(values))
+    next_at = _unless_hinted(asked_at, _next_at(db, fresh, asked_at, now))
+    db.execute(update(Attempt).where(Attempt.id == attempt.id).values(next_at=next_at, answered_at=asked_at, tries=0))
     db.commit()
+
+
+def _unless_hinted(asked_at: datetime, next_at: datetime | None) -> ColumnElement[datetime | None]:
+    """The next question, unless a notification or the shopper asked for an earlier one while we were calling.
+
+    Our lease is what stood in `next_at` when we left; anything else is somebody's wish, and stays.
+    """
+    return case((Attempt.next_at == asked_at + schedule.CLAIM_LEASE, next_at), else_=Attempt.next_at)
 
 
 def _next_at(db: Session, attempt: Attempt, asked_at: datetime, now: datetime) -> datetime | None:
@@ -209,8 +217,9 @@ def _flag_the_undecided(db: Session, terms: Terms, attempt: Attempt, asked_at: d
         reviews.open_review(db, terms, attempt.session_id, "undecided", now)
 
 
-def _unanswered(db: Session, attempt: Attempt, now: datetime, *, postponed: bool) -> None:
+def _unanswered(db: Session, attempt: Attempt, asked_at: datetime, now: datetime, *, postponed: bool) -> None:
     tries = attempt.tries if postponed else attempt.tries + 1
     next_at = now + POSTPONED if postponed else schedule.unanswered_enquiry(now, tries=tries)
-    db.execute(update(Attempt).where(Attempt.id == attempt.id).values(next_at=next_at, tries=tries))
+    wish = _unless_hinted(asked_at, next_at)
+    db.execute(update(Attempt).where(Attempt.id == attempt.id).values(next_at=wish, tries=tries))
     db.commit()

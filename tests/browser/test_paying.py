@@ -46,9 +46,9 @@ def test_ada_may_stay_and_return_when_she_likes(ensemble: Ensemble, person: Call
     ada.sees("paid")
 
     ada.page.get_by_role("button", name="Stay here").click()
-    expect(ada.page.locator("[data-return]")).to_be_focused()
     ada.page.clock.run_for(10_000)
     expect(ada.page.locator("[data-countdown]")).to_be_hidden()
+    expect(ada.page.locator("[data-return]")).to_be_focused()  # she is still here
     ada.sees("paid")
 
     ada.page.keyboard.press("Enter")

@@ -117,6 +117,26 @@ def test_questions_without_an_answer_are_repeated_more_slowly(
     assert max(gaps) <= 61
 
 
+def test_a_hint_that_comes_during_an_enquiry_is_not_lost(world: World, ada: Shopper, session: dict[str, Any]) -> None:
+    ada.picks("alipay_hk")
+    world.passes(20)
+    gateway = world.sandbox.wsgi_app
+
+    def pays_while_we_ask(environ: Any, start_response: Any) -> Any:
+        answer = list(gateway(environ, start_response))  # "not paid yet", on its way to us
+        if environ["PATH_INFO"].endswith("/query"):
+            world.sandbox.wsgi_app = gateway  # type: ignore[method-assign]
+            world.pays(session)
+            assert world.notifies() == [200]
+        return answer
+
+    world.sandbox.wsgi_app = pays_while_we_ask  # type: ignore[method-assign]
+    world.passes(15)
+    assert world.sandbox.wsgi_app is gateway
+    world.passes(3)
+    assert ada.sees() == "Paid"
+
+
 def test_an_order_that_died_with_its_process_is_found(world: World, ada: Shopper, session: dict[str, Any]) -> None:
     from checkout.domain.lifecycle import AttemptStatus
     from checkout.store.models import Attempt
