@@ -26,39 +26,39 @@ def move_session(
     db: Session, session_id: str, news: SessionStatus, *, only_from: Set[SessionStatus] | None = None, **values: Any
 ) -> bool:
     """Apply news to a session and raise its version. True only for the one caller that changed it."""
-    sources = SESSION_COMES_FROM[news] & (only_from if only_from is not None else SESSION_COMES_FROM[news])
-    changed = db.execute(
-        update(CheckoutSession)
-        .where(CheckoutSession.id == session_id, CheckoutSession.status.in_(sources))
-        .values(status=news, version=CheckoutSession.version + 1, **values)
-        .returning(CheckoutSession.id)
-        .execution_options(synchronize_session=False)
+    sources = SESSION_COMES_FROM[news] if only_from is None else SESSION_COMES_FROM[news] & only_from
+    return _move(
+        db, CheckoutSession, session_id, sources, {"status": news, "version": CheckoutSession.version + 1} | values
     )
-    return changed.scalar() is not None
 
 
 def move_attempt(db: Session, attempt_id: str, news: AttemptStatus, **values: Any) -> bool:
     """Apply news to an attempt. True only for the one caller that changed it."""
-    changed = db.execute(
-        update(Attempt)
-        .where(Attempt.id == attempt_id, Attempt.status.in_(ATTEMPT_COMES_FROM[news]))
-        .values(status=news, version=Attempt.version + 1, **values)
-        .returning(Attempt.id)
-        .execution_options(synchronize_session=False)
+    return _move(
+        db, Attempt, attempt_id, ATTEMPT_COMES_FROM[news], {"status": news, "version": Attempt.version + 1} | values
     )
-    return changed.scalar() is not None
 
 
 def move_delivery(db: Session, delivery_id: str, news: DeliveryStatus, **values: Any) -> bool:
     """Apply news to a delivery. True only for the one caller that changed it."""
-    changed = db.execute(
-        update(Delivery)
-        .where(Delivery.id == delivery_id, Delivery.status.in_(DELIVERY_COMES_FROM[news]))
-        .values(status=news, **values)
-        .returning(Delivery.id)
+    return _move(db, Delivery, delivery_id, DELIVERY_COMES_FROM[news], {"status": news} | values)
+
+
+def _move(
+    db: Session,
+    model: type[CheckoutSession | Attempt | Delivery],
+    row_id: str,
+    sources: Set[SessionStatus] | Set[AttemptStatus] | Set[DeliveryStatus],
+    values: dict[str, Any],
+) -> bool:
+    moved = db.execute(
+        update(model)
+        .where(model.id == row_id, model.status.in_(sources))
+        .values(values)
+        .returning(model.id)
         .execution_options(synchronize_session=False)
     )
-    return changed.scalar() is not None
+    return moved.scalar() is not None
 
 
 def touch_session(db: Session, session_id: str, **values: Any) -> None:
