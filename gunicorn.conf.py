@@ -21,6 +21,7 @@ worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY") or min(os.cpu_count() or 1, 4))
 threads = 16
 timeout = 30
+keepalive = 15  # longer than the pause between two polls, so that a page keeps its connection
 graceful_timeout = 24  # SIGTERM: finish and leave within 25 s
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a slow disk must not look like a dead worker
 

@@ -17,7 +17,7 @@ from checkout.domain.wallets import PAY_TYPES, WALLETS, WalletChoice, offered
 from checkout.store.pages import PageRow
 
 # A module should be 4 CSS px or more where the screen allows: three sizes of box, by modules.
-QR_SIZES = ((61, "s"), (75, "m"))
+QR_SIZES = ((61, "s"), (78, "m"))
 OFFERING = frozenset({Stage.CHOOSE, Stage.SCAN, Stage.WALLET, Stage.UNKNOWN, Stage.FAILED})
 
 
@@ -205,7 +205,7 @@ def _attempt(row: PageRow, stage: Stage, now: datetime) -> AttemptView | None:
 def return_link(row: PageRow, webhook_secret: str, now: datetime) -> str:
     """The signed way back to the shop (interface.md section 4). Its signature tells the shop whom to believe."""
     status = public_status(SessionStatus(row.status))
-    gave_up = status in ("expired", "cancelled") and row.cancel_url
+    gave_up = row.cancel_url and (status in ("expired", "cancelled") or row.closing_as == "cancelled")
     target = urlsplit(row.cancel_url if gave_up else row.return_url)
     timestamp = int(now.timestamp())
     signature = sign_return(

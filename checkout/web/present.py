@@ -42,8 +42,8 @@ def present(row: PageRow) -> Page:
 
 
 def _way_back(row: PageRow, stage: Stage) -> str | None:
-    """Signed only at an end; before that a shopper who leaves is one who may still come back."""
-    if stage not in FINAL:
+    """Signed, with the status as it is; while there is a way to pay, a shopper who leaves may still come back."""
+    if stage not in FINAL | {Stage.CLOSING}:
         return None
     owner = f"merchant/{row.merchant_id}/{WEBHOOK_SECRET}"
     secret = parts().vault.open(row.webhook_secret_sealed, owner=owner).decode()

@@ -3,7 +3,7 @@
   addEventListener("drawn", () =>
     document.querySelectorAll("[data-inside]").forEach((note) => {
       note.hidden = !navigator.userAgent.includes(note.dataset.inside);
-      if (!note.hidden) document.querySelector("details:last-of-type").open = true;
+      if (!note.hidden) document.querySelector("main details:last-of-type").open = true;
     }),
   );
 }

@@ -34,6 +34,7 @@ class Ensemble:
         self._keys: dict[str, str] = {}
         self._http = requests.Session()
         self._http.trust_env = False
+        self._http.headers["Connection"] = "close"  # a kept one may end just when it is used again
         self._env = {
             "PORT": str(port),
             "HOST": LOOPBACK,

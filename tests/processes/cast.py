@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -79,6 +80,7 @@ class Deployment:
             public_url=f"http://127.0.0.1:{gateway_port}",
             credentials={"APP1": Credential("key-of-APP1")},
             run_notifier=False,
+            pause=lambda seconds: time.sleep(seconds / 2),
         )
         self.inbox = Inbox()
         self._servers = ExitStack()

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from threading import Barrier
+from threading import Barrier, Lock
 
 import requests
 from sqlalchemy import ColumnElement, func, select
 
-from checkout.domain.lifecycle import LIVE_ATTEMPT, DeliveryStatus
+from checkout.domain.lifecycle import LIVE_ATTEMPT, AttemptStatus, DeliveryStatus
 from checkout.store.models import Attempt, CheckoutSession, Delivery
-from sandbox import deliver_due
+from sandbox import Trouble, deliver_due
 from tests.processes.cast import PAID, PATIENCE, PAY, QUERY, Deployment, Instance
 from tests.servers import wait_until
 
@@ -112,3 +112,37 @@ def test_sixteen_requests_with_one_idempotency_key_are_one_session(deployment: D
     [body] = {answer.content for answer in answers if answer.status_code == 201}
     with deployment.fresh() as instance, deployment.books(instance) as db:
         assert list(db.scalars(select(CheckoutSession.id))) == [json.loads(body)["id"]]
+
+
+def test_sixteen_shoppers_who_start_at_once_all_get_a_code(deployment: Deployment) -> None:
+    """The minute's budget has room for all of them; only the row that counts it is in demand."""
+    with deployment.gunicorn(workers=2):
+        sessions = iter([deployment.opens() for _ in range(AT_ONCE)])
+        waiting = Lock()
+
+        def press() -> requests.Response:
+            with waiting:
+                session = next(sessions)
+            return deployment.picks(session)
+
+        assert {answer.status_code for answer in at_once(press)} == {303}
+    with deployment.fresh() as instance:
+        assert {attempt.status for attempt in deployment.attempts(instance)} == {AttemptStatus.PENDING}
+    assert len(deployment.ledger.orders()) == AT_ONCE
+
+
+def test_a_notification_during_an_enquiry_is_not_forgotten(deployment: Deployment) -> None:
+    with deployment.fresh(-10):
+        session = deployment.opens()
+        deployment.picks(session)
+    deployment.ledger.inject(QUERY, Trouble.SLOW)
+    with deployment.fresh() as instance, ThreadPoolExecutor(1) as worker:
+        working = worker.submit(instance.works)
+        wait_until(lambda: any(call.answer for call in deployment.ledger.calls(QUERY)), PATIENCE, lambda: "not asked")
+        deployment.ledger.pay(deployment.ledger.orders()[0].out_trade_no)  # the answer under way says: not paid
+        [sent] = deliver_due(deployment.sandbox, datetime.now(UTC))
+        assert sent.status == 200
+        working.result()
+
+        instance.passes(3)
+        assert deployment.status(session) == "paid"

@@ -13,7 +13,7 @@ MOST_SECONDS = 25.0
 
 
 def test_a_web_process_answers_what_it_has_taken_before_it_leaves(deployment: Deployment) -> None:
-    deployment.ledger.inject(PAY, Trouble.SLOW, SHOPPERS)  # each call takes four seconds
+    deployment.ledger.inject(PAY, Trouble.SLOW, SHOPPERS)  # each call takes two seconds
     with deployment.gunicorn() as web, ThreadPoolExecutor(SHOPPERS) as shoppers:
         sessions = [deployment.opens() for _ in range(SHOPPERS)]
         presses = [shoppers.submit(deployment.picks, session) for session in sessions]

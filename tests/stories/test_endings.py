@@ -103,6 +103,7 @@ def test_giving_up_with_a_live_code_waits_for_its_end(
     answer = bo.api("POST", f"/v1/checkout-sessions/{session['id']}/cancel")
     assert (answer.status_code, answer.json["status"]) == (200, "open")  # type: ignore[index]
     assert ada.stage() == "closing"
+    assert "status=open" in ada.way_back()  # she need not wait here for the code's end
     world.passes(33 * 60, step=10)
     assert bo.reads(session)["status"] == "cancelled"
     assert ada.sees() == "You cancelled this payment"

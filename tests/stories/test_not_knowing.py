@@ -71,7 +71,7 @@ def test_a_gateway_that_cannot_be_reached_is_told_and_tried_again(
     world.ledger.inject("/trade/v1/payment", Trouble.HTTP_429, 1)
     ada.picks("alipay_hk")
     assert ada.sees() == "The payment did not go through"
-    assert "cannot be reached" in ada.page()
+    assert "is not available at the moment" in ada.page()
     ada.picks("alipay_hk")
     assert ada.stage() == "scan"
 
