@@ -10,7 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from checkout.services.deliveries import Posting, deliver_next
 from checkout.services.enquiries import Asking, Lanes, enquire_next
-from checkout.services.sessions import close_next, forget_keys
+from checkout.services.keys import forget_keys
+from checkout.services.returning import move_next_refund
+from checkout.services.sessions import close_next
 from checkout.store.due import session_to_close
 from checkout.web.context import Parts, parts_of
 
@@ -24,7 +26,7 @@ STOP_SECONDS = 20.0
 KEYS_KEPT = timedelta(days=7)  # by the promise of safety.md F57
 FORGET_SECONDS = 3600.0
 # A call to one gateway or endpoint may hang for its whole deadline; others must not wait behind it.
-ENQUIRERS, DELIVERERS = 4, 4
+ENQUIRERS, DELIVERERS, REFUNDERS = 4, 4, 2
 
 
 class Worker:
@@ -33,11 +35,13 @@ class Worker:
     def __init__(self, joined: Parts) -> None:
         asking = Asking(joined.reading, joined.sessions, joined.gateways, joined.terms, joined.clock, Lanes())
         posting = Posting(joined.reading, joined.sessions, joined.vault, joined.sender, joined.clock, Lanes())
+        # Lanes of their own: a refund call may take 30 s, and must not keep payments from being followed.
+        refunding = Asking(joined.reading, joined.sessions, joined.gateways, joined.terms, joined.clock, Lanes())
         self._joined = joined
         self._stopping = threading.Event()
         steps: list[Step] = [lambda: enquire_next(asking)] * ENQUIRERS
         steps += [lambda: deliver_next(posting)] * DELIVERERS
-        steps += [self._close_next, self._forget_next]
+        steps += [lambda: move_next_refund(refunding)] * REFUNDERS + [self._close_next, self._forget_next]
         self._threads = [threading.Thread(target=self._run, args=(step,), daemon=True) for step in steps]
 
     def start(self) -> None:

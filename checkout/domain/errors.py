@@ -3,6 +3,8 @@ Everything this package raises on purpose; each error knows its HTTP status.
 
 CheckoutError                 anything below                                        → 500
 ├── Invalid                   the request makes no sense, field by field            → 400
+├── TooMuch                   a refund of more than is left, with the field named      → 422
+├── PreconditionFailed        what the caller believes is no longer so                → 412
 ├── NotAuthentic              a signature or a key does not match                   → 401
 ├── NotFound                  there is no such thing, or it is another merchant's   → 404
 ├── Refused                   we understand, and say no                             → 409
@@ -34,6 +36,16 @@ class Invalid(CheckoutError):
     def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{field}: {message}" for field, message in errors.items()))
         self.errors = dict(errors)
+
+
+class TooMuch(Invalid):
+    """The request makes sense, but not for what is left."""
+
+    http_status = 422
+
+
+class PreconditionFailed(CheckoutError):
+    http_status = 412
 
 
 class NotAuthentic(CheckoutError):

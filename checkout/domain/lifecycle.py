@@ -31,6 +31,14 @@ class DeliveryStatus(StrEnum):
     BLOCKED = "blocked"  # reserved for endpoints that are switched off: their address is one we never connect to
 
 
+class RefundStatus(StrEnum):
+    RESERVED = "reserved"  # its amount is taken from what is left; the gateway does not know it yet
+    SENT = "sent"  # the gateway was asked, or is being asked
+    UNKNOWN = "unknown"  # it may or may not have it: only an enquiry can tell
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
 class Role(StrEnum):
     """What a payment is to its session."""
 
@@ -40,7 +48,7 @@ class Role(StrEnum):
     MISMATCH = "mismatch"
 
 
-S, A, D = SessionStatus, AttemptStatus, DeliveryStatus
+S, A, D, R = SessionStatus, AttemptStatus, DeliveryStatus, RefundStatus
 
 # fmt: off
 SESSION_COMES_FROM: dict[SessionStatus, frozenset[SessionStatus]] = {
@@ -66,10 +74,23 @@ DELIVERY_COMES_FROM: dict[DeliveryStatus, frozenset[DeliveryStatus]] = {
     D.DEAD:    frozenset({D.DUE}),
     D.BLOCKED: frozenset({D.DUE}),
 }
+REFUND_COMES_FROM: dict[RefundStatus, frozenset[RefundStatus]] = {
+    # Back to the queue only when it is certain that the gateway has not got it: then its number may be sent again.
+    R.RESERVED:  frozenset({R.SENT, R.UNKNOWN}),
+    R.SENT:      frozenset({R.RESERVED}),
+    R.UNKNOWN:   frozenset({R.SENT}),
+    R.SUCCEEDED: frozenset({R.RESERVED, R.SENT, R.UNKNOWN}),
+    R.FAILED:    frozenset({R.RESERVED, R.SENT, R.UNKNOWN}),
+}
 # fmt: on
 
 FINAL_SESSION = frozenset({S.PAID, S.EXPIRED, S.CANCELLED})
 LIVE_ATTEMPT = frozenset({A.CREATED, A.PENDING, A.UNKNOWN})
+
+
+def public_refund_status(status: RefundStatus) -> str:
+    """What merchants read: pending until the gateway has spoken."""
+    return status if status in (RefundStatus.SUCCEEDED, RefundStatus.FAILED) else "pending"
 
 
 def public_status(status: SessionStatus) -> str:

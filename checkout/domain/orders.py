@@ -60,6 +60,16 @@ WalletCode = Annotated[str, _listed(tuple(WALLETS))]
 class Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    @classmethod
+    def read(cls, data: object) -> Self:
+        """Raise Invalid with every mistake at once, so that one round trip is enough."""
+        if not isinstance(data, dict):
+            raise Invalid({"body": "must be a JSON object"})
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise Invalid(_mistakes(error.errors(include_url=False, include_input=False))) from None
+
 
 class Item(Strict):
     name: Annotated[Text, StringConstraints(min_length=1, max_length=200)]
@@ -97,15 +107,13 @@ class Order(Strict):
         optional = {name for name, field in cls.model_fields.items() if not field.is_required()}
         return {name: value for name, value in data.items() if value is not None or name not in optional}
 
-    @classmethod
-    def read(cls, data: object) -> Self:
-        """Raise Invalid with every mistake at once, so that one round trip is enough."""
-        if not isinstance(data, dict):
-            raise Invalid({"body": "must be a JSON object"})
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            raise Invalid(_mistakes(error.errors(include_url=False, include_input=False))) from None
+
+class RefundWish(Strict):
+    """The body of POST …/refunds. Amounts are minor units; `amount` is by default all that is left."""
+
+    amount: Amount | None = None
+    amount_left: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] | None = None
+    reason: Annotated[Text, StringConstraints(max_length=500)] = ""
 
 
 def read_json(body: bytes) -> object:

@@ -10,17 +10,33 @@ from checkout.domain.errors import GatewayGarbled, GatewayRefused, GatewayUnreac
 from checkout.domain.signing import matches, sign_notification, sign_request
 from checkout.gateway import notifications
 from checkout.gateway.codes import Class, Says, look_up, plain
-from checkout.gateway.fields import payment_fields, txdtm
+from checkout.gateway.fields import payment_fields, refund_fields, txdtm
 from checkout.gateway.links import LinkPolicy
 from checkout.gateway.months import Window
-from checkout.gateway.orders import Credentials, PaymentOrder
-from checkout.gateway.outcomes import Accepted, Kind, NotSent, Outcome, Refused, Unknown
+from checkout.gateway.orders import Credentials, PaymentOrder, RefundOrder
+from checkout.gateway.outcomes import Accepted, Kind, NotSent, Outcome, Refunded, RefundOutcome, Refused, Unknown
 from checkout.gateway.records import Fields, Record, overlaid, read_amount, read_json, read_record, text
 from checkout.gateway.transport import Answer, SentNothing, SentUnanswered, Transport
 
 __all__ = [
-    "Accepted", "Credentials", "Enquiry", "Gateway", "Kind", "LinkPolicy", "NotSent", "Outcome", "PaymentOrder",
-    "Record", "Refused", "Says", "Transport", "Unknown", "Window",
+    "Accepted",
+    "Credentials",
+    "Enquiry",
+    "Gateway",
+    "Kind",
+    "LinkPolicy",
+    "NotSent",
+    "Outcome",
+    "PaymentOrder",
+    "Record",
+    "RefundOrder",
+    "RefundOutcome",
+    "Refunded",
+    "Refused",
+    "Says",
+    "Transport",
+    "Unknown",
+    "Window",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -102,6 +118,23 @@ class Gateway:
         if isinstance(parameters, dict) and text(parameters, "tradeNO"):
             yield Kind.PAY_PARAMS, json.dumps(parameters, ensure_ascii=True, default=str)
 
+    def refund(self, order: RefundOrder, *, seconds: float = 30.0) -> RefundOutcome:
+        """Have money sent back. Whatever the wire does is an outcome; Unknown is enquired about, never sent anew."""
+        try:
+            answer = self._post("/trade/v1/refund", refund_fields(order), seconds=seconds)
+        except SentNothing as fault:
+            return NotSent(str(fault))
+        except SentUnanswered as fault:
+            return Unknown(str(fault))
+        if answer.status == _TOO_MANY:
+            return NotSent("http 429")
+        if answer.status != 200:
+            return Unknown(f"http {answer.status}", answer.body)
+        try:
+            return _refund_outcome(order, overlaid(read_json(answer.body)), answer.body)
+        except GatewayGarbled as fault:
+            return Unknown(str(fault), answer.body)
+
     def enquire(self, numbers: Sequence[str], window: Window | None, *, deadline: float = 10.0) -> Enquiry:
         """Ask what became of these out_trade_nos, all pages within `deadline` seconds.
 
@@ -160,6 +193,19 @@ class Gateway:
             # TLS vouches for the answer; QFPay's own documents contradict each other about this header.
             log.warning("the signature of an answer does not match", extra={"path": path})
         return answer
+
+
+def _refund_outcome(order: RefundOrder, said: Fields, raw: bytes) -> RefundOutcome:
+    code = plain(said.get("respcd"))
+    meaning = look_up(code) if code else None
+    if meaning is None or not meaning.listed or meaning.klass in (Class.PEND, Class.STATE):
+        return Unknown(f"code {code or 'missing'}", raw)
+    if meaning.klass is not Class.OK:
+        return Refused(code, meaning, text(said, "resperr", "respmsg"))
+    echo = text(said, "out_trade_no")
+    if echo not in {"", order.out_trade_no} or read_amount(said) not in {None, order.amount}:
+        return Unknown("the answer is for another refund", raw, suspicious=True)
+    return Refunded(text(said, "syssn", "qf_trade_no"), raw)
 
 
 def _differing(order: PaymentOrder, said: Fields) -> str | None:

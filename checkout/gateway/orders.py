@@ -24,6 +24,17 @@ class Credentials:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RefundOrder:
+    """Money to send back: `payment_syssn` is the gateway's number of the payment, `out_trade_no` the refund's own."""
+
+    out_trade_no: str
+    payment_syssn: str
+    amount: int
+    currency: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class PaymentOrder:
     """One attempt to be paid. `amount` is in minor units, `created_at` is aware, `minutes` is how long it lives."""
 

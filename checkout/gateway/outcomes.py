@@ -41,6 +41,14 @@ class Accepted:
 
 
 @dataclass(frozen=True)
+class Refunded:
+    """The money is on its way back. `syssn` is the gateway's number of the refund."""
+
+    syssn: str
+    raw: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Unknown:
     """Only an enquiry can tell. `suspicious`: it said yes to something else than we asked, so a person should look."""
 
@@ -50,3 +58,4 @@ class Unknown:
 
 
 Outcome = NotSent | Refused | Accepted | Unknown
+RefundOutcome = NotSent | Refused | Refunded | Unknown

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
-from checkout.domain.lifecycle import AttemptStatus, Role, SessionStatus
-from checkout.store.models import Attempt, CheckoutSession, Delivery, Event, GatewayWord, Payment, TradeNo
+from checkout.domain.lifecycle import AttemptStatus, RefundStatus, Role, SessionStatus
+from checkout.store.models import Attempt, CheckoutSession, Delivery, Event, GatewayWord, Payment, Refund, TradeNo
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,10 @@ def _one_accepted_payment(db: Session) -> Iterator[tuple[str, str]]:
     for session_id in db.scalars(accepted.group_by(Payment.session_id).having(func.count() > 1)):
         yield session_id, "has more than one accepted payment"
     surplus = select(Payment.session_id).where(Payment.role == Role.SURPLUS)
-    unseen = select(CheckoutSession.id).where(CheckoutSession.id.in_(surplus), CheckoutSession.review.is_(None))
+    kept = surplus.where(Payment.refunded < Payment.amount)
+    unseen = select(CheckoutSession.id).where(CheckoutSession.id.in_(kept), CheckoutSession.review.is_(None))
     for session_id in db.scalars(unseen):
-        yield session_id, "was paid twice, and nobody was told to look"
+        yield session_id, "was paid twice; the surplus is neither on its way back nor under review"
 
 
 @invariant("I3")
@@ -80,6 +81,9 @@ def _numbers_are_written_first(db: Session) -> Iterator[tuple[str, str]]:
     )
     for attempt_id, _ in rows:
         yield attempt_id, "uses a number that is not its own in trade_no"
+    known = select(TradeNo.number).where(TradeNo.owner_id == Refund.id)
+    for refund_id in db.scalars(select(Refund.id).where(Refund.out_trade_no.not_in(known.correlate(Refund)))):
+        yield refund_id, "uses a number that is not its own in trade_no"
 
 
 @invariant("I4")
@@ -156,6 +160,39 @@ def _amounts_are_whole_and_positive(db: Session) -> Iterator[tuple[str, str]]:
         for row_id, amount in db.execute(select(model.id, model.amount)):
             if type(amount) is not int or amount <= 0:
                 yield row_id, f"has the amount {amount!r}"
+
+
+@invariant("I13")
+def _no_more_goes_back_than_came(db: Session) -> Iterator[tuple[str, str]]:
+    for payment_id in db.scalars(
+        select(Payment.id).where((Payment.refunded > Payment.amount) | (Payment.refunded < 0))
+    ):
+        yield payment_id, "has more reserved for refunds than was paid"
+
+
+@invariant("I16")
+def _reserves_are_what_refunds_hold(db: Session) -> Iterator[tuple[str, str]]:
+    """A failed refund gives its reserve back exactly once; every other one holds it."""
+    held = (
+        select(func.coalesce(func.sum(Refund.amount), 0))
+        .where(Refund.payment_id == Payment.id, Refund.status != RefundStatus.FAILED)
+        .correlate(Payment)
+        .scalar_subquery()
+    )
+    for payment_id in db.scalars(select(Payment.id).where(Payment.refunded != held)):
+        yield payment_id, "has another amount reserved than its refunds hold"
+
+
+@invariant("I17")
+def _refunds_that_nobody_asked_for_name_their_cause(db: Session) -> Iterator[tuple[str, str]]:
+    rows = db.execute(
+        select(Refund.id, Refund.cause, Payment.role)
+        .join(Payment, Payment.id == Refund.payment_id)
+        .where(Refund.cause != "merchant")
+    )
+    for refund_id, cause, role in rows:
+        if cause != role:
+            yield refund_id, f"went back because of {cause}, but its payment is {role}"
 
 
 @invariant("I18")

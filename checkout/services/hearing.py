@@ -14,6 +14,7 @@ from checkout.gateway.records import Record
 from checkout.services import reviews
 from checkout.services.events import announce
 from checkout.services.failures import reason_for
+from checkout.services.refunds import reserve
 from checkout.services.terms import Terms
 from checkout.store.models import Attempt, CheckoutSession, Payment
 from checkout.store.moves import move_attempt, move_session, touch_session, wake_closing
@@ -55,12 +56,13 @@ def _settle(db: Session, terms: Terms, attempt: Attempt, record: Record, now: da
     session = db.get_one(CheckoutSession, attempt.session_id, populate_existing=True)
     mismatch = _mismatch(session, attempt, record)
     role = Role.MISMATCH if mismatch else _claim(db, session, record, now)
-    db.add(_payment(attempt, session, record, role, now))
+    payment = _payment(attempt, session, record, role, now)
+    db.add(payment)
     db.flush()
     move_attempt(db, attempt.id, AttemptStatus.SUCCEEDED, syssn=record.syssn)
     touch_session(db, session.id)
     log.info("payment is %s", role, extra={"session": session.id, "attempt": attempt.id, "syssn": record.syssn})
-    _tell(db, terms, session, record, role=role, mismatch=mismatch, now=now)
+    _tell(db, terms, session, record, payment, mismatch=mismatch, now=now)
     return True
 
 
@@ -117,11 +119,12 @@ def _tell(
     terms: Terms,
     session: CheckoutSession,
     record: Record,
+    payment: Payment,
     *,
-    role: Role,
     mismatch: str | None,
     now: datetime,
 ) -> None:
+    role = payment.role
     late = role is Role.ACCEPTED and (
         session.status in FINAL_SESSION or (record.paid_at is not None and record.paid_at > session.expires_at)
     )
@@ -131,10 +134,18 @@ def _tell(
         _notice_twins(db, session)
         announce(db, terms, session.id, "checkout_session.paid", now)
     elif role is Role.SURPLUS:
+        _send_back(db, payment, "surplus", now)
         announce(db, terms, session.id, "payment.surplus", now, about=record.syssn)
-        reviews.open_review(db, terms, session.id, "surplus", now)
+    elif role is Role.LATE and session.late_payment == "refund":
+        _send_back(db, payment, "late", now)
     else:
         reviews.open_review(db, terms, session.id, mismatch or "late", now)
+
+
+def _send_back(db: Session, payment: Payment, cause: str, now: datetime) -> None:
+    """What nobody may keep goes back by itself, booked in the same transaction as the payment."""
+    if reserve(db, payment, payment.amount, cause=cause, reason="", now=now) is None:
+        raise AssertionError("a payment that was just booked has all of itself left")
 
 
 def _notice_twins(db: Session, session: CheckoutSession) -> None:

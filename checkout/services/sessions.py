@@ -1,17 +1,14 @@
 """Checkout sessions: opening, finding, cancelling and closing them."""
 
-import hashlib
 import json
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from checkout.crash_points import crash_point
-from checkout.domain.errors import Invalid, KeyInUse, KeyReused, NotFound
+from checkout.domain.errors import Invalid, NotFound
 from checkout.domain.ids import new_id, new_support_code
 from checkout.domain.lifecycle import AttemptStatus, SessionStatus
 from checkout.domain.links import problem_with_return_url
@@ -20,21 +17,14 @@ from checkout.domain.orders import Order
 from checkout.domain.wallets import RISKY_AMOUNT, offered
 from checkout.services.attempts import make_due
 from checkout.services.events import announce
+from checkout.services.keys import Answer, Stamp, once
 from checkout.services.snapshots import snapshot
 from checkout.services.terms import Terms
-from checkout.store.models import Attempt, CheckoutSession, IdempotencyKey, Merchant
+from checkout.store.models import Attempt, CheckoutSession, Merchant
 from checkout.store.moves import move_session
 
 LOOK_AGAIN = timedelta(seconds=5)
 LEASE = timedelta(seconds=30)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the merchant's API answers: the first time, and word for word each time after."""
-
-    status_code: int
-    body: str
 
 
 def open_session(
@@ -44,56 +34,16 @@ def open_session(
 
     Raises Invalid, KeyReused (another body), KeyInUse (the first request is still running).
     """
-    fingerprint = hashlib.sha256(json.dumps(order.model_dump(), sort_keys=True).encode()).hexdigest()
-    if key and (first := _first_answer(db, merchant, key, fingerprint)):
-        return first
-    _check_against_merchant(terms, merchant, order)
-    try:
-        answer = _write(db, terms, merchant, _new_session(db, merchant, order, now), (key, fingerprint))
-        crash_point("session.before_commit")
-        db.commit()
-    except IntegrityError:  # this key was used before, perhaps a moment ago
-        db.rollback()
-        if key and (first := _first_answer(db, merchant, key, fingerprint)):
-            return first
-        raise
-    except OperationalError as error:
-        db.rollback()
-        if key and "lock timeout" in str(error.orig):  # somebody else's transaction holds the key
-            raise KeyInUse("the first request with this key is still running; try again in a second") from None
-        raise
-    return answer
 
-
-def _write(
-    db: Session, terms: Terms, merchant: Merchant, session: CheckoutSession, stamp: tuple[str | None, str]
-) -> Answer:
-    """Insert the session and, under its key, the answer to it: one transaction, which the caller commits."""
-    db.add(session)
-    db.flush()
-    answer = Answer(201, json.dumps(snapshot(db, terms, session), ensure_ascii=False, separators=(",", ":")))
-    key, fingerprint = stamp
-    if key:
-        first = IdempotencyKey(merchant_id=merchant.id, key=key, fingerprint=fingerprint, created_at=session.created_at)
-        first.status_code, first.answer = answer.status_code, answer.body
-        db.add(first)
+    def effect() -> Answer:
+        _check_against_merchant(terms, merchant, order)
+        session = _new_session(db, merchant, order, now)
+        db.add(session)
         db.flush()
-    return answer
+        return Answer(201, json.dumps(snapshot(db, terms, session), ensure_ascii=False, separators=(",", ":")))
 
-
-def forget_keys(db: Session, before: datetime) -> None:
-    """Drop first answers that are older than we promise to keep them, and commit (safety.md F57)."""
-    db.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < before))
-    db.commit()
-
-
-def _first_answer(db: Session, merchant: Merchant, key: str, fingerprint: str) -> Answer | None:
-    first = db.get(IdempotencyKey, (merchant.id, key), populate_existing=True)
-    if first is None:
-        return None
-    if first.fingerprint != fingerprint:
-        raise KeyReused("this Idempotency-Key stands for a request with another body; use a new key")
-    return Answer(first.status_code, first.answer)
+    stamp = Stamp.of(merchant.id, key, order.model_dump()) if key else None
+    return once(db, stamp, effect, now)
 
 
 def _check_against_merchant(terms: Terms, merchant: Merchant, order: Order) -> None:

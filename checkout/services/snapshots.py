@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from checkout.domain.lifecycle import public_status
+from checkout.domain.lifecycle import RefundStatus, Role, public_refund_status, public_status
 from checkout.services.terms import Terms
-from checkout.store.models import Attempt, CheckoutSession, Payment
+from checkout.store.models import Attempt, CheckoutSession, Payment, Refund
 
-Row = TypeVar("Row", Attempt, Payment)
+Row = TypeVar("Row", Attempt, Payment, Refund)
 
 # Statuses move by UPDATE, past the objects that this db session may hold already.
 FRESH = {"populate_existing": True}
@@ -28,6 +28,8 @@ def snapshot(db: Session, terms: Terms, session: CheckoutSession) -> dict[str, A
     """The whole session with its attempts and payments, as the database holds them now."""
     attempts = _of(db, Attempt, session)
     payments = _of(db, Payment, session)
+    refunds = _of(db, Refund, session)
+    by_id = {payment.id: payment for payment in payments}
     return {
         "id": session.id,
         "url": terms.page_of(session.id),
@@ -36,7 +38,7 @@ def snapshot(db: Session, terms: Terms, session: CheckoutSession) -> dict[str, A
         "review_reason": session.review,
         "amount": session.amount,
         "currency": session.currency,
-        "amount_refunded": 0,
+        "amount_refunded": _refunded(payments, refunds),
         "reference": session.reference,
         "description": session.description,
         "items": session.items,
@@ -53,7 +55,7 @@ def snapshot(db: Session, terms: Terms, session: CheckoutSession) -> dict[str, A
         "warnings": session.warnings,
         "attempts": [_attempt(attempt) for attempt in attempts],
         "payments": [_payment(payment) for payment in payments],
-        "refunds": [],
+        "refunds": [refund_snapshot(refund, by_id[refund.payment_id]) for refund in refunds],
         "version": session.version,
     }
 
@@ -86,4 +88,31 @@ def _payment(payment: Payment) -> dict[str, Any]:
         "amount": payment.amount,
         "currency": payment.currency,
         "paid_at": rfc3339(payment.paid_at),
+    }
+
+
+def _refunded(payments: Sequence[Payment], refunds: Sequence[Refund]) -> int:
+    """What went back of the accepted payment; a surplus that is returned is none of the shop's money."""
+    accepted = {payment.id for payment in payments if payment.role is Role.ACCEPTED}
+    done = (r.amount for r in refunds if r.payment_id in accepted and r.status is RefundStatus.SUCCEEDED)
+    return sum(done)
+
+
+def refund_snapshot(refund: Refund, payment: Payment) -> dict[str, Any]:
+    """A refund as merchants read it; pending until the gateway has spoken."""
+    failed = refund.status is RefundStatus.FAILED
+    return {
+        "id": refund.id,
+        "session": refund.session_id,
+        "payment": refund.payment_id,
+        "amount": refund.amount,
+        "currency": payment.currency,
+        "reason": refund.reason or refund.cause,
+        "cause": refund.cause,
+        "status": public_refund_status(refund.status),
+        "failure": {"code": refund.failure_code} if failed else None,
+        "waits_until": None if failed or not refund.failure_code else rfc3339(refund.next_at),
+        "out_trade_no": refund.out_trade_no,
+        "syssn": refund.syssn,
+        "created_at": rfc3339(refund.created_at),
     }

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from checkout.domain.schedule import SHORTEST_PAUSE
-from checkout.store.models import Attempt, CheckoutSession, Delivery
+from checkout.store.models import Attempt, CheckoutSession, Delivery, Refund
 
 
 def merchant_to_ask_about(connection: Connection, now: datetime, *, busy: Collection[str]) -> str | None:
@@ -26,3 +26,10 @@ def delivery_to_try(connection: Connection, now: datetime, *, busy: Collection[s
 def session_to_close(connection: Connection, now: datetime) -> str | None:
     query = select(CheckoutSession.id).where(CheckoutSession.due_at <= now).order_by(CheckoutSession.due_at).limit(1)
     return connection.execute(query).scalar()
+
+
+def refund_to_move(connection: Connection, now: datetime, *, busy: Collection[str]) -> tuple[str, str] | None:
+    """The refund that has waited longest, with its merchant."""
+    query = select(Refund.id, Refund.merchant_id).where(Refund.next_at <= now, Refund.merchant_id.not_in(busy))
+    row = connection.execute(query.order_by(Refund.next_at, Refund.id).limit(1)).first()
+    return None if row is None else (row[0], row[1])

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, MetaData, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from checkout.domain.lifecycle import AttemptStatus, DeliveryStatus, Role, SessionStatus
+from checkout.domain.lifecycle import AttemptStatus, DeliveryStatus, RefundStatus, Role, SessionStatus
 from checkout.domain.wallets import WalletChoice
 from checkout.store.types import Json, Moment, Word
 
@@ -133,7 +133,7 @@ class Attempt(Base):
 
 
 class Payment(Base):
-    """Money that moved: appended, never changed."""
+    """Money that moved: appended, never changed, but for how much of it is on its way back."""
 
     __tablename__ = "payment"
     __table_args__ = (
@@ -155,12 +155,37 @@ class Payment(Base):
     out_trade_no: Mapped[str] = mapped_column(ForeignKey("trade_no.number"))
     syssn: Mapped[str] = mapped_column(String(64))
     amount: Mapped[int]
+    refunded: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # reserved, sent, unknown and done
     currency: Mapped[str] = mapped_column(String(3))
     pay_type: Mapped[str] = mapped_column(String(6))
     proof: Mapped[str] = mapped_column(String(12))
     paid_at: Mapped[datetime | None]
     system_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+
+
+class Refund(Base):
+    """Money going back, under a number of its own."""
+
+    __tablename__ = "refund"
+    __table_args__ = (Index("ix_refund_due", "next_at", postgresql_where=text("next_at IS NOT NULL")),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchant.id"))
+    session_id: Mapped[str] = mapped_column(ForeignKey("session.id"), index=True)
+    payment_id: Mapped[str] = mapped_column(ForeignKey("payment.id"), index=True)
+    cause: Mapped[str] = mapped_column(String(10))  # merchant, surplus, late
+    reason: Mapped[str] = mapped_column(Text)
+    amount: Mapped[int]
+    out_trade_no: Mapped[str] = mapped_column(ForeignKey("trade_no.number"), unique=True)
+    status: Mapped[RefundStatus] = mapped_column(Word(RefundStatus, 10))
+    syssn: Mapped[str | None] = mapped_column(String(64))
+    failure_code: Mapped[str | None] = mapped_column(String(8))  # also of a refusal that only makes it wait
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    missing_since: Mapped[datetime | None]  # the first enquiry that did not find it
+    next_at: Mapped[datetime | None]
+    tries: Mapped[int] = mapped_column(default=0)
 
 
 class TradeNo(Base):

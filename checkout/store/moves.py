@@ -14,12 +14,14 @@ from sqlalchemy.orm import Session
 from checkout.domain.lifecycle import (
     ATTEMPT_COMES_FROM,
     DELIVERY_COMES_FROM,
+    REFUND_COMES_FROM,
     SESSION_COMES_FROM,
     AttemptStatus,
     DeliveryStatus,
+    RefundStatus,
     SessionStatus,
 )
-from checkout.store.models import Attempt, CheckoutSession, Delivery
+from checkout.store.models import Attempt, CheckoutSession, Delivery, Refund
 
 
 def move_session(
@@ -44,11 +46,16 @@ def move_delivery(db: Session, delivery_id: str, news: DeliveryStatus, **values:
     return _move(db, Delivery, delivery_id, DELIVERY_COMES_FROM[news], {"status": news} | values)
 
 
+def move_refund(db: Session, refund_id: str, news: RefundStatus, **values: Any) -> bool:
+    """Apply news to a refund. True only for the one caller that changed it."""
+    return _move(db, Refund, refund_id, REFUND_COMES_FROM[news], {"status": news} | values)
+
+
 def _move(
     db: Session,
-    model: type[CheckoutSession | Attempt | Delivery],
+    model: type[CheckoutSession | Attempt | Delivery | Refund],
     row_id: str,
-    sources: Set[SessionStatus] | Set[AttemptStatus] | Set[DeliveryStatus],
+    sources: Set[SessionStatus] | Set[AttemptStatus] | Set[DeliveryStatus] | Set[RefundStatus],
     values: dict[str, Any],
 ) -> bool:
     moved = db.execute(

@@ -9,8 +9,8 @@ from flask import Blueprint, Response, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from checkout.domain.errors import Invalid
-from checkout.domain.orders import Order, read_json
-from checkout.services import sessions
+from checkout.domain.orders import Order, RefundWish, read_json
+from checkout.services import refunds, sessions
 from checkout.services.snapshots import snapshot
 from checkout.store.models import CheckoutSession
 from checkout.web import guards
@@ -66,6 +66,25 @@ def cancel(session_id: str) -> ResponseReturnValue:
     sessions.cancel_session(db(), parts().terms, session.id, now())
     fresh = sessions.session_of(db(), merchant, session_id)
     return jsonify(snapshot(db(), parts().terms, fresh))
+
+
+@bp.post("/checkout-sessions/<session_id>/refunds")
+def refund(session_id: str) -> ResponseReturnValue:
+    """Send money back, all that is left by default. Never waits for the gateway: 201 and pending."""
+    merchant = guards.merchant_by_key()
+    key = _idempotency_key()
+    if key is None:
+        raise Invalid({"Idempotency-Key": "is required for refunds: it keeps a repeated call from paying out twice"})
+    wish = RefundWish.read(_json_body() if request.get_data() else {})
+    session = sessions.session_of(db(), merchant, session_id)
+    answer = refunds.request_refund(db(), merchant, session, wish, key=key, now=now())
+    return Response(answer.body, answer.status_code, mimetype="application/json")
+
+
+@bp.get("/refunds/<refund_id>")
+def read_refund(refund_id: str) -> ResponseReturnValue:
+    merchant = guards.merchant_by_key()
+    return jsonify(refunds.refund_of(db(), merchant, refund_id))
 
 
 def _json_body() -> object:

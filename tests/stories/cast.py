@@ -19,6 +19,7 @@ from checkout.services.audit import audit
 from checkout.services.deliveries import Posting, deliver_next
 from checkout.services.enquiries import Asking, Lanes, enquire_next
 from checkout.services.merchants import Introduction, Shop, add_merchant
+from checkout.services.returning import move_next_refund
 from checkout.services.sessions import close_next
 from checkout.store.models import Attempt, CheckoutSession
 from checkout.web.context import Parts, parts_of
@@ -186,6 +187,7 @@ class World:
         self.parts: Parts = parts_of(self.app)
         joined = self.parts
         self.asking = Asking(joined.reading, joined.sessions, joined.gateways, joined.terms, self.clock, Lanes())
+        self.refunding = Asking(joined.reading, joined.sessions, joined.gateways, joined.terms, self.clock, Lanes())
         self.posting = Posting(
             joined.reading, joined.sessions, joined.vault, joined.sender, self.clock, Lanes(), lambda: 0.0
         )
@@ -247,7 +249,8 @@ class World:
         for _ in range(500):
             with self.parts.sessions() as db:
                 closed = close_next(db, self.parts.terms, self.clock())
-            if not any([enquire_next(self.asking), deliver_next(self.posting), closed]):
+            moved = move_next_refund(self.refunding)
+            if not any([enquire_next(self.asking), deliver_next(self.posting), closed, moved]):
                 return
         raise AssertionError("the worker never comes to rest")
 

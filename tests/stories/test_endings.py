@@ -64,7 +64,7 @@ def test_a_payment_in_the_last_second_counts(world: World, ada: Shopper, session
     assert bo.reads(session)["status"] == "paid"
 
 
-@pytest.mark.parametrize("policy", ["hold", "accept"])
+@pytest.mark.parametrize("policy", ["hold", "accept", "refund"])
 def test_late_money_follows_the_policy_of_the_session(world: World, bo: Merchant, policy: str) -> None:
     session = bo.opens(late_payment=policy)
     ada = world.shopper(session)
@@ -79,6 +79,10 @@ def test_late_money_follows_the_policy_of_the_session(world: World, bo: Merchant
     if policy == "accept":
         assert (told["status"], told["review"]) == ("paid", False)
         assert kinds[-2:] == ["payment.late", "checkout_session.paid"]
+    elif policy == "refund":
+        assert (told["status"], told["review"], told["amount_refunded"]) == ("expired", False, 0)
+        assert [(refund["cause"], refund["status"]) for refund in told["refunds"]] == [("late", "succeeded")]
+        assert kinds[-2:] == ["payment.late", "refund.succeeded"]
     else:
         assert (told["status"], told["review"]) == ("expired", True)
         assert [payment["role"] for payment in told["payments"]] == ["late"]

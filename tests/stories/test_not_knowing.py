@@ -134,8 +134,9 @@ def test_two_scans_of_one_code_are_both_counted(
     world.pays(session)
     world.passes(70)
     told = bo.reads(session)
-    assert (told["status"], told["review"]) == ("paid", True)
+    assert (told["status"], told["review"]) == ("paid", False)
     assert [payment["role"] for payment in told["payments"]] == ["accepted", "surplus"]
+    assert [(refund["cause"], refund["status"]) for refund in told["refunds"]] == [("surplus", "succeeded")]
 
 
 def test_a_decline_in_the_wallet_is_told_and_its_code_stays_watched(

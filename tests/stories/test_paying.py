@@ -118,10 +118,18 @@ def test_paying_both_codes_is_seen_and_said(world: World, ada: Shopper, session:
         world.ledger.pay(attempt.out_trade_no)
     world.passes(70)
     told = bo.reads(session)
-    assert (told["status"], told["review"]) == ("paid", True)
+    assert (told["status"], told["review"], told["amount_refunded"]) == ("paid", False, 0)
     assert sorted(payment["role"] for payment in told["payments"]) == ["accepted", "surplus"]
+    surplus = next(payment for payment in told["payments"] if payment["role"] == "surplus")
+    refund = told["refunds"][0]
+    assert (refund["payment"], refund["amount"], refund["status"], refund["reason"]) == (
+        surplus["id"],
+        8800,
+        "succeeded",
+        "surplus",
+    )
     kinds = [news["type"] for news in bo.heard()]
-    assert kinds.count("checkout_session.paid") == 1
+    assert (kinds.count("checkout_session.paid"), kinds.count("refund.succeeded")) == (1, 1)
     assert "payment.surplus" in kinds
 
 

@@ -1,0 +1,39 @@
+"""When a refund may be sent, and how long one that was refused waits (qfpay.md section 5.1): rules and a table."""
+
+from datetime import datetime, time, timedelta, timezone
+
+HONG_KONG = timezone(timedelta(hours=8), "HKT")
+
+# QFPay takes no refunds from 23:30 to 00:30; five minutes on both sides for clocks that differ.
+PAUSE_FROM, PAUSE_TO = time(23, 25), time(0, 35)
+MOST_TRIES = 8  # a week of empty takings, or as many sendings that nobody remembers: then a person must look
+BETWEEN = timedelta(seconds=5)  # QFPay wants some seconds between partial refunds of one payment
+NOT_FOUND_FOR = timedelta(minutes=5)  # so long must enquiries miss a refund before its number is sent again
+
+
+def pause_ends(now: datetime) -> datetime | None:
+    """The end of tonight's pause, in UTC, if `now` lies in it."""
+    wall = now.astimezone(HONG_KONG)
+    if PAUSE_TO <= wall.time() < PAUSE_FROM:
+        return None
+    day = wall if wall.time() < PAUSE_TO else wall + timedelta(days=1)
+    return day.replace(hour=PAUSE_TO.hour, minute=PAUSE_TO.minute, second=0, microsecond=0).astimezone(now.tzinfo)
+
+
+def waits_until(code: str, now: datetime, tries: int) -> datetime | None:
+    """When a refused refund may be tried again; None: never, it has failed.
+
+    1265 by day says that the window for refunds is over; only at night does it say "later".
+    """
+    if tries >= MOST_TRIES:
+        return None
+    if code == "1265":
+        return pause_ends(now)
+    if code == "1269":  # the day's unsettled takings are too low; tomorrow there are new ones
+        return now + timedelta(days=1)
+    return None
+
+
+def after_no_answer(now: datetime, tries: int) -> datetime:
+    """When to ask again about a refund: 3 s, 6 s, 12 s … half an hour."""
+    return now + timedelta(seconds=min(3 * 2 ** min(tries, 10), 1800))

@@ -1,0 +1,94 @@
+"""Idempotency keys: the first answer to a request, kept with its effect in one transaction."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from sqlalchemy import delete
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Session
+
+from checkout.crash_points import crash_point
+from checkout.domain.errors import KeyInUse, KeyReused
+from checkout.store.models import IdempotencyKey
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the merchant's API answers: the first time, and word for word each time after."""
+
+    status_code: int
+    body: str
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """A merchant's key, and a digest of what was asked under it."""
+
+    merchant_id: str
+    key: str
+    fingerprint: str
+
+    @classmethod
+    def of(cls, merchant_id: str, key: str, asked: object) -> Self:
+        """`asked` is the request as it was read, so that two spellings of one body are one."""
+        return cls(merchant_id, key, hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest())
+
+
+def once(db: Session, stamp: Stamp | None, effect: Callable[[], Answer], now: datetime) -> Answer:
+    """Do it, keep the answer under the key, commit; or give the answer that the key has had.
+
+    The unique key is the referee between two who ask at once. Raises KeyReused, KeyInUse, and
+    whatever `effect` raises; then nothing was done.
+    """
+    if stamp and (first := _first_answer(db, stamp)):
+        return first
+    try:
+        answer = effect()
+        if stamp:
+            _remember(db, stamp, answer, now)
+        crash_point("session.before_commit")
+        db.commit()
+    except IntegrityError:  # this key was used before, perhaps a moment ago
+        db.rollback()
+        if stamp and (first := _first_answer(db, stamp)):
+            return first
+        raise
+    except OperationalError as error:
+        db.rollback()
+        if stamp and "lock timeout" in str(error.orig):  # somebody else's transaction holds the key
+            raise KeyInUse("the first request with this key is still running; try again in a second") from None
+        raise
+    return answer
+
+
+def _first_answer(db: Session, stamp: Stamp) -> Answer | None:
+    first = db.get(IdempotencyKey, (stamp.merchant_id, stamp.key), populate_existing=True)
+    if first is None:
+        return None
+    if first.fingerprint != stamp.fingerprint:
+        raise KeyReused("this Idempotency-Key stands for a request with another body; use a new key")
+    return Answer(first.status_code, first.answer)
+
+
+def _remember(db: Session, stamp: Stamp, answer: Answer, now: datetime) -> None:
+    db.add(
+        IdempotencyKey(
+            merchant_id=stamp.merchant_id,
+            key=stamp.key,
+            fingerprint=stamp.fingerprint,
+            status_code=answer.status_code,
+            answer=answer.body,
+            created_at=now,
+        )
+    )
+    db.flush()
+
+
+def forget_keys(db: Session, before: datetime) -> None:
+    """Drop first answers that are older than we promise to keep them, and commit (safety.md F57)."""
+    db.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < before))
+    db.commit()

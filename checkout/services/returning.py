@@ -1,0 +1,200 @@
+"""Bringing refunds to the gateway, and asking what became of them. One number, however often it must be sent."""
+
+import logging
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from checkout.crash_points import crash_point
+from checkout.domain import refunding
+from checkout.domain.errors import GatewayError, GatewayUnreachable
+from checkout.domain.lifecycle import RefundStatus
+from checkout.gateway.client import NotSent, Record, Refunded, RefundOrder, RefundOutcome, Refused, Says, Unknown
+from checkout.gateway.months import windows_for
+from checkout.services import budgets, reviews, words
+from checkout.services.enquiries import Asking
+from checkout.services.events import announce
+from checkout.services.refunds import give_back
+from checkout.services.words import Said
+from checkout.store.due import refund_to_move
+from checkout.store.models import Merchant, Payment, Refund
+from checkout.store.moves import move_refund, touch_session
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=60)  # twice the longest refund call: a crash leaves the row due
+SEND_SECONDS = 30.0
+IN_FLIGHT = (RefundStatus.SENT, RefundStatus.UNKNOWN)
+
+
+def move_next_refund(asking: Asking) -> bool:
+    """Send one queued refund, or ask about one that was sent. False: none is due."""
+    with asking.reading.connect() as connection:
+        due = refund_to_move(connection, asking.clock(), busy=asking.lanes.busy)
+    if due is None:
+        return False
+    refund_id, merchant_id = due
+    with asking.lanes.entered(merchant_id) as free, asking.sessions() as db:
+        return free and _move(db, asking, refund_id)
+
+
+def _move(db: Session, asking: Asking, refund_id: str) -> bool:
+    now = asking.clock()
+    refund = db.get_one(Refund, refund_id, populate_existing=True)
+    if refund.status in IN_FLIGHT:
+        return _enquire(db, asking, refund, now)
+    if refund.status is not RefundStatus.RESERVED:
+        return False
+    if later := refunding.pause_ends(now) or _after_its_siblings(db, refund, now):
+        db.execute(update(Refund).where(Refund.id == refund.id).values(next_at=later))
+        db.commit()
+        return True
+    return _send(db, asking, refund, now)
+
+
+def _after_its_siblings(db: Session, refund: Refund, now: datetime) -> datetime | None:
+    """QFPay refuses quick successive refunds of one payment: one at a time, some seconds apart."""
+    siblings = db.execute(
+        select(Refund.status, Refund.sent_at).where(
+            Refund.payment_id == refund.payment_id, Refund.id != refund.id, Refund.sent_at.is_not(None)
+        )
+    ).all()
+    recently = now - refunding.BETWEEN
+    busy = any(status in IN_FLIGHT or (sent_at is not None and sent_at > recently) for status, sent_at in siblings)
+    return now + refunding.BETWEEN if busy else None
+
+
+def _send(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool:
+    claimed = move_refund(
+        db, refund.id, RefundStatus.SENT, next_at=now + LEASE, sent_at=now, tries=Refund.tries + 1, missing_since=None
+    )
+    db.commit()  # from here it may be at the gateway, whatever becomes of us
+    if not claimed:
+        return False
+    crash_point("refund.claimed")
+    merchant, payment = db.get_one(Merchant, refund.merchant_id), db.get_one(Payment, refund.payment_id)
+    order = RefundOrder(
+        out_trade_no=refund.out_trade_no,
+        payment_syssn=payment.syssn,
+        amount=refund.amount,
+        currency=payment.currency,
+        created_at=now,
+    )
+    gateway = asking.gateways.of(merchant)
+    db.rollback()  # nothing stays open while we call
+    rate = asking.terms.rate_per_minute
+    allowed = budgets.take(db, gateway.budget_key, use=budgets.Use.REFUND, rate_per_minute=rate, now=now)
+    outcome: RefundOutcome = (
+        gateway.refund(order, seconds=SEND_SECONDS) if allowed else NotSent("our own budget of calls is spent")
+    )
+    crash_point("refund.answered")
+    _record(db, asking, db.get_one(Refund, refund.id, populate_existing=True), outcome, asking.clock())
+    return True
+
+
+def _record(db: Session, asking: Asking, refund: Refund, outcome: RefundOutcome, now: datetime) -> None:
+    match outcome:
+        case Refunded(syssn=syssn, raw=raw):
+            _keep(db, asking, refund, raw, now)
+            _succeed(db, asking, refund, syssn, now)
+        case Refused(code=code):
+            _refused(db, asking, refund, code, now)
+        case NotSent(reason=reason):
+            log.warning("refund not sent: %s", reason, extra={"refund": refund.id})
+            again = refunding.after_no_answer(now, refund.tries)
+            move_refund(db, refund.id, RefundStatus.RESERVED, next_at=again)
+        case Unknown(reason=reason, raw=raw):
+            log.warning("refund outcome unknown: %s", reason, extra={"refund": refund.id})
+            if raw:
+                _keep(db, asking, refund, raw, now)
+            move_refund(db, refund.id, RefundStatus.UNKNOWN, next_at=now + refunding.BETWEEN)
+    crash_point("refund.before_result")
+    db.commit()
+
+
+def _refused(db: Session, asking: Asking, refund: Refund, code: str, now: datetime) -> None:
+    if later := refunding.waits_until(code, now, refund.tries):
+        log.info("refund waits: %s", code, extra={"refund": refund.id})
+        move_refund(db, refund.id, RefundStatus.RESERVED, next_at=later, failure_code=code)
+        touch_session(db, refund.session_id)
+    else:
+        _fail(db, asking, refund, code, now)
+
+
+def _succeed(db: Session, asking: Asking, refund: Refund, syssn: str, now: datetime) -> None:
+    if move_refund(db, refund.id, RefundStatus.SUCCEEDED, next_at=None, syssn=syssn, failure_code=None):
+        touch_session(db, refund.session_id)
+        announce(db, asking.terms, refund.session_id, "refund.succeeded", now, about=refund.id)
+
+
+def _fail(db: Session, asking: Asking, refund: Refund, code: str, now: datetime) -> None:
+    if not move_refund(db, refund.id, RefundStatus.FAILED, next_at=None, failure_code=code):
+        return
+    give_back(db, refund)
+    touch_session(db, refund.session_id)
+    announce(db, asking.terms, refund.session_id, "refund.failed", now, about=refund.id)
+    if refund.cause != "merchant" or code == "1272":  # nobody asked for it, or the ledgers disagree: a person must look
+        reviews.open_review(db, asking.terms, refund.session_id, f"refund_{refund.cause}", now)
+
+
+def _enquire(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool:
+    claimed = db.execute(
+        update(Refund)
+        .where(Refund.id == refund.id, Refund.status.in_(IN_FLIGHT), Refund.next_at <= now)
+        .values(next_at=now + LEASE)
+        .returning(Refund.id)
+        .execution_options(synchronize_session=False)
+    ).scalar()
+    db.commit()
+    if claimed is None:
+        return False
+    gateway = asking.gateways.of(db.get_one(Merchant, refund.merchant_id))
+    windows = windows_for(refund.created_at, refund.created_at + timedelta(days=30), now)
+    db.rollback()
+    records: list[Record] = []
+    try:
+        for window in windows[-2:]:
+            rate = asking.terms.rate_per_minute
+            if not budgets.take(db, gateway.budget_key, use=budgets.Use.REFUND, rate_per_minute=rate, now=now):
+                raise GatewayUnreachable("our own budget of calls is spent")
+            answer = gateway.enquire([refund.out_trade_no], window)
+            records += answer.records
+    except GatewayError as error:
+        log.warning("enquiry about a refund got no answer: %s", error, extra={"refund": refund.id})
+        again = refunding.after_no_answer(now, refund.tries)
+        db.execute(update(Refund).where(Refund.id == refund.id).values(next_at=again, tries=Refund.tries + 1))
+        db.commit()
+        return True
+    _hear(db, asking, db.get_one(Refund, refund.id, populate_existing=True), records, now)
+    return True
+
+
+def _hear(db: Session, asking: Asking, refund: Refund, records: list[Record], now: datetime) -> None:
+    ours = [record for record in records if record.kind == "refund" and record.amount == refund.amount]
+    if done := next((record for record in ours if record.code == "0000"), None):
+        _succeed(db, asking, refund, done.syssn, now)
+    elif failed := next((record for record in ours if record.says in (Says.FAILED, Says.CLOSED)), None):
+        _fail(db, asking, refund, failed.code, now)
+    elif ours:
+        again = refunding.after_no_answer(now, int((now - refund.created_at).total_seconds()) // 30)
+        db.execute(update(Refund).where(Refund.id == refund.id).values(next_at=again, missing_since=None))
+    else:
+        _missing(db, asking, refund, now)
+    db.commit()
+
+
+def _missing(db: Session, asking: Asking, refund: Refund, now: datetime) -> None:
+    """Two enquiries, minutes apart, did not find it: only then may the same number be sent again."""
+    if refund.missing_since is None:
+        again = {"missing_since": now, "next_at": now + refunding.NOT_FOUND_FOR}
+        db.execute(update(Refund).where(Refund.id == refund.id).values(again))
+    elif refund.tries >= refunding.MOST_TRIES:
+        reviews.open_review(db, asking.terms, refund.session_id, "refund_unknown", now)
+        db.execute(update(Refund).where(Refund.id == refund.id).values(next_at=now + timedelta(days=1)))
+    else:
+        move_refund(db, refund.id, RefundStatus.RESERVED, next_at=now)
+
+
+def _keep(db: Session, asking: Asking, refund: Refund, raw: bytes, now: datetime) -> None:
+    words.keep(db, asking.gateways.vault, Said(refund.merchant_id, "refund", raw, refund.out_trade_no), now)
