@@ -19,7 +19,7 @@ test: .venv/.test ## everything that CI runs; installs a browser and PostgreSQL 
 	.venv/bin/mypy
 	.venv/bin/pytest -n auto --maxprocesses 4 --dist loadgroup
 
-bench: .venv/.run ## the benchmarks; prints tables, never fails on a time
+bench: .venv/.test ## the benchmarks; prints tables, never fails on a time
 	@.venv/bin/python -m bench
 
 lint: .venv/.test ## style and common mistakes

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -51,8 +52,9 @@ class Worker:
     def stop(self) -> None:
         """Finish the steps under way; what does not finish in time is leased, and due again when the lease ends."""
         self._stopping.set()
+        deadline = time.monotonic() + STOP_SECONDS
         for thread in self._threads:
-            thread.join(STOP_SECONDS / len(self._threads))
+            thread.join(max(deadline - time.monotonic(), 0))
 
     def wait(self) -> None:
         self._stopping.wait()

@@ -36,7 +36,7 @@ ROOMS = {
     "store":        room("domain store", "alembic sqlalchemy"),
     "services":     room("domain store gateway services crash_points", "sqlalchemy"),
     "web":          room("domain store gateway services web config",
-                         "alembic babel flask flask_babel flask_wtf markupsafe sqlalchemy werkzeug wtforms"),
+                         "alembic babel flask flask_wtf markupsafe sqlalchemy werkzeug wtforms"),
     "background":   room("domain services store web", "flask sqlalchemy"),
     "cli":          room("domain gateway services store web config", "click flask"),
     "logs":         room("", "structlog"),
@@ -57,6 +57,7 @@ TABLE_WRITERS = "migrations/versions"  # written by Alembic's template: one func
 SLEEPERS = {
     "tests/servers.py": "asks a starting process whether it is up, again and again, until a deadline",
     "tests/sandbox/test_processes.py": "the same, for two processes that share a ledger",
+    "tests/processes/cast.py": "the pretend gateway's own slowness, halved: requests are cut off while they wait for it",
     "tests/browser/test_weight.py": "a crowd of pages that poll: the pause between two questions is part of the crowd",
     "tests/services/test_webhooks.py": "an endpoint that drips its answer: the slowness is what is tested",
 }

@@ -81,7 +81,7 @@ def _intend(db: Session, session_id: str, wallet_code: str, device: Device, *, n
     pay_type = pay_type_for(WALLETS[wallet_code], device, merchant.options.get("pay_types", ()))
     seen = _attempts_of(db, session.id)
     live = _live(seen)
-    if live and live.pay_type == pay_type.code and now < live.ends_at:
+    if live and live.pay_type == pay_type.code and now < live.ends_at and not _fruitless(live):
         db.rollback()
         return live, False
     _refuse_floods(db, seen, now)
@@ -121,6 +121,11 @@ def _attempts_of(db: Session, session_id: str) -> Sequence[Attempt]:
 
 def _live(attempts: Sequence[Attempt]) -> Attempt | None:
     return next((one for one in attempts if not one.superseded and one.status in LIVE_ATTEMPT), None)
+
+
+def _fruitless(live: Attempt) -> bool:
+    """No code came of it, and an enquiry has been answered since: a new number does no harm, the old one is watched."""
+    return live.status is AttemptStatus.UNKNOWN and live.target is None and live.answered_at is not None
 
 
 def _refuse_floods(db: Session, attempts: Sequence[Attempt], now: datetime) -> None:
@@ -182,8 +187,8 @@ def _record(
     """Commit what became of the call. A success that overtook the answer stays: the table absorbs it."""
     match outcome:
         case Accepted(syssn=syssn, target=target, raw=raw):
+            code = None if attempt.on_phone else qr.draw(target)  # before the first write, which locks SQLite
             words.keep(db, gateways.vault, Said(attempt.merchant_id, "payment", raw, attempt.out_trade_no), now)
-            code = None if attempt.on_phone else qr.draw(target)
             db.execute(
                 update(Attempt)
                 .where(Attempt.id == attempt.id)

@@ -28,8 +28,9 @@ def take(db: Session, credential: str, *, use: Use, rate_per_minute: int, now: d
     """Take one call's worth and commit. False: wait, the minute is spoken for."""
     size = rate_per_minute * MILLI // 5
     refill_per_second = (rate_per_minute * MILLI - size) / 60
-    for _ in range(5):  # another process may be quicker; it then took one call, and we look again
-        bucket = db.get(Budget, credential, populate_existing=True)
+    # The row lock only spares a crowd from looking again and again; the conditional UPDATE is what counts.
+    for _ in range(5):
+        bucket = db.get(Budget, credential, populate_existing=True, with_for_update=True)
         if bucket is None:
             _open(db, credential, size, now)
             continue

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from checkout.store.models import Attempt, CheckoutSession, Delivery, Event, Merchant, Payment
 
@@ -33,12 +33,13 @@ _PAGE = (
         )),
     )
     .select_from(_S.join(_M, _M.c.id == _S.c.merchant_id).outerjoin(_A, _A.c.id == _LATEST))
+    .where(_S.c.id == bindparam("session_id"))
 )  # fmt: skip
 
 
 def read_page(connection: Connection, session_id: str) -> PageRow | None:
     """The session, its merchant and its latest attempt; None for an unknown id."""
-    return connection.execute(_PAGE.where(_S.c.id == session_id)).first()
+    return connection.execute(_PAGE, {"session_id": session_id}).first()
 
 
 def read_payments(connection: Connection, session_id: str) -> list[PageRow]:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from babel.dates import format_datetime
 from babel.numbers import format_currency
@@ -29,6 +30,7 @@ def install(app: Flask) -> None:
     app.add_template_filter(lambda moment: hong_kong_time(moment, language.current()), "hkt")
 
 
+@lru_cache(maxsize=4096)
 def money(amount: int, currency: str, lang: Lang) -> str:
     """Minor units as text: `HK$1,088.00`, `JP¥1,980`. No float on the way."""
     decimals = exponent(currency)

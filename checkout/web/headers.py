@@ -8,6 +8,7 @@ from flask import Flask, Response, g, request
 from checkout.web.context import parts
 
 COMPRESS_FROM = 1024
+COMPRESSED = {"text/html", "application/json"}
 SELF = "'self'"
 FEATURES = ("accelerometer", "camera", "geolocation", "gyroscope", "microphone", "payment", "usb")
 
@@ -56,11 +57,14 @@ def _say(response: Response) -> Response:
 def _compress(response: Response) -> Response:
     """Pages hold no secret beside their own address, so compressing them tells nobody anything."""
     response.vary.add("Accept-Encoding")
-    fits = response.mimetype in ("text/html", "application/json") and response.status_code == 200
-    if not fits or response.is_streamed or "gzip" not in request.headers.get("Accept-Encoding", ""):
+    if (
+        response.mimetype not in COMPRESSED
+        or response.is_streamed
+        or "gzip" not in request.headers.get("Accept-Encoding", "")
+    ):
         return response
     body = response.get_data()
     if len(body) >= COMPRESS_FROM:
-        response.set_data(gzip.compress(body, compresslevel=6, mtime=0))
+        response.set_data(gzip.compress(body, compresslevel=4, mtime=0))
         response.headers["Content-Encoding"] = "gzip"
     return response

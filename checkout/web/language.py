@@ -2,15 +2,21 @@
 
 from typing import Any, cast
 
+from babel.support import Translations
 from flask import Flask, g, request
-from flask_babel import Babel
 
 from checkout.domain.locales import CATALOGUE, LABELS, Lang, best_lang, lang_of
 
 
 def install(app: Flask) -> None:
-    app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", f"{app.root_path}/translations")
-    Babel(app, locale_selector=lambda: CATALOGUE[current()], default_timezone="Asia/Hong_Kong")
+    """Give templates `_()` and `ngettext()`: the catalogues are read once, and never looked for again."""
+    found = {lang: Translations.load(f"{app.root_path}/translations", [name]) for lang, name in CATALOGUE.items()}
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        lambda text: found[current()].ugettext(text),
+        lambda one, many, count: found[current()].ungettext(one, many, count),
+        newstyle=True,
+    )
 
 
 def current() -> Lang:

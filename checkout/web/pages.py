@@ -164,6 +164,13 @@ def _addresses(row: PageRow, around: Surroundings) -> dict[str, Any]:
     }
 
 
+def page_tag(page: Page, form: str) -> str:
+    """What makes two answers of /status the same, for its ETag."""
+    asked = page.attempt.asked_seconds_ago if page.attempt and page.stage is Stage.UNKNOWN else None
+    age = "" if asked is None else min(asked // 20, 100)  # as coarse as the words that the page has for it
+    return f"{page.version}-{page.stage}-{page.lang}-{page.agent}-{page.merchant_told}-{age}-{form}"
+
+
 def _offers(row: PageRow) -> tuple[tuple[str, str, str], ...]:
     """The wallets to offer; after a failure the one that was just tried comes first."""
     choices = [WalletChoice.parse(entry) for entry in row.merchant_wallets]

@@ -8,11 +8,12 @@ from checkout.domain.errors import Invalid, SessionClosed
 from checkout.domain.lifecycle import LIVE_ATTEMPT
 from checkout.domain.stages import WAITS, Stage
 from checkout.services import attempts, sessions
+from checkout.services.snapshots import rfc3339
 from checkout.store.pages import PageRow, read_page
 from checkout.web import guards, headers, language
 from checkout.web.context import db, now, parts
 from checkout.web.forms import ChooseWalletForm
-from checkout.web.pages import only_wallet, stage_for
+from checkout.web.pages import only_wallet, page_tag, stage_for
 from checkout.web.present import present
 
 bp = Blueprint("shopper", __name__, url_prefix="/pay")
@@ -63,24 +64,22 @@ def status(session_id: str) -> ResponseReturnValue:
         attempts.sign_of_life(db(), row.attempt_id, now())
     as_html = request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
     page = present(row)
-    answer = (
-        make_response(render_template("pay/_main.html", page=page, assets=parts().assets, auto=None))
-        if as_html
-        else jsonify(
+    tag = page_tag(page, "html" if as_html else "json")
+    if request.if_none_match.contains_weak(tag):  # before anything is drawn: most polls end here
+        answer = make_response("", 304)
+    elif as_html:
+        answer = make_response(render_template("pay/_main.html", page=page, assets=parts().assets, auto=None))
+    else:
+        answer = jsonify(
             status=page.status,
             version=page.version,
             final=page.final,
-            expires_at=row.expires_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            expires_at=rfc3339(row.expires_at),
             next_poll_ms=page.next_poll_ms,
         )
-    )
-    asked = page.attempt.asked_seconds_ago if page.attempt and page.stage is Stage.UNKNOWN else None
-    age = "" if asked is None else min(asked // 20, 100)
-    answer.set_etag(
-        f"{page.version}-{page.stage}-{page.lang}-{page.agent}-{page.merchant_told}-{age}-{as_html:d}", weak=True
-    )
+    answer.set_etag(tag, weak=True)
     answer.vary.update(("Accept", "Accept-Language", "User-Agent"))
-    return answer.make_conditional(request)
+    return answer
 
 
 @bp.get("/<session_id>/return")

@@ -31,7 +31,9 @@
 
   if (main().dataset.statusUrl) {
     document.addEventListener("visibilitychange", wake);
-    ["focus", "pageshow", "online"].forEach((event) => addEventListener(event, wake));
+    ["focus", "online"].forEach((event) => addEventListener(event, wake));
+    // Every load ends with a pageshow; only a page that was put away and taken out again has missed something.
+    addEventListener("pageshow", (event) => event.persisted && wake());
     later();
   }
 }
