@@ -1,14 +1,19 @@
 """Every setting, read from the environment and checked once."""
 
+import base64
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from checkout.domain.links import problem_with_origin, problem_with_return_url
+from checkout.domain.wallets import WalletChoice
+
+HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+", re.ASCII)
 ROOT = Path(__file__).resolve().parent
 SHORTEST_SECRET = 32
 LONGEST_PUBLIC_URL = 150
@@ -137,8 +142,7 @@ def _development_secret() -> str:
 
 def _problems(config: Config) -> list[str]:
     found = []
-    public = urlsplit(config.PUBLIC_URL)
-    if public.scheme not in ("http", "https") or not public.hostname or public.query or public.fragment:
+    if problem_with_origin(config.PUBLIC_URL, http_allowed=True):
         found.append("Set PUBLIC_URL to this service's own address, such as https://pay.example.com.")
     if len(config.PUBLIC_URL) > LONGEST_PUBLIC_URL:  # return_url and notify_url may have 200 (qfpay.md 3.6)
         found.append(f"Set PUBLIC_URL to an address of at most {LONGEST_PUBLIC_URL} characters.")
@@ -146,9 +150,37 @@ def _problems(config: Config) -> list[str]:
         found.append("Set DATABASE_URL to a sqlite:/// or postgresql:// address.")
     if bool(config.QFPAY_APP_CODE) != bool(config.QFPAY_CLIENT_KEY):
         found.append("Set QFPAY_APP_CODE and QFPAY_CLIENT_KEY together, or neither.")
-    if config.MERCHANT_WEBHOOK_SECRET and not config.MERCHANT_WEBHOOK_SECRET.startswith("whsec_"):
-        found.append("Set MERCHANT_WEBHOOK_SECRET to whsec_ and at least 24 random bytes in base64.")
-    return found + (_refused_in_production(config) if config.production else [])
+    if not all(HOST_NAME.fullmatch(host) for host in config.PAY_URL_HOSTS):
+        found.append("Set PAY_URL_HOSTS to host names only, such as alipay.com, separated by commas.")
+    return found + _problems_of_merchant(config) + (_refused_in_production(config) if config.production else [])
+
+
+def _problems_of_merchant(config: Config) -> list[str]:
+    """What `merchant add` would refuse, told at the start for the merchant of the environment."""
+    found = []
+    if config.MERCHANT_WEBHOOK_SECRET and not _is_webhook_secret(config.MERCHANT_WEBHOOK_SECRET):
+        found.append("Set MERCHANT_WEBHOOK_SECRET to whsec_ and 24 to 64 random bytes in base64.")
+    for name in ("QFPAY_BASE_URL", "MERCHANT_WEBHOOK_URL"):
+        url = getattr(config, name)
+        if url and (problem := problem_with_return_url(url, origins=(), http_allowed=not config.production)):
+            found.append(f"Set {name} to another address: it {problem}.")
+    for origin in config.MERCHANT_RETURN_ORIGINS:
+        if problem := problem_with_origin(origin, http_allowed=not config.production):
+            found.append(f"Set MERCHANT_RETURN_ORIGINS to other origins: {origin} {problem}.")
+    for choice in config.MERCHANT_WALLETS:
+        try:
+            WalletChoice.parse(choice)
+        except ValueError as problem:
+            found.append(f"Set MERCHANT_WALLETS to other wallets: {problem}.")
+    return found
+
+
+def _is_webhook_secret(secret: str) -> bool:
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        return False
+    return secret.startswith("whsec_") and 24 <= len(key) <= 64
 
 
 def _refused_in_production(config: Config) -> list[str]:
@@ -168,14 +200,6 @@ def _refused_in_production(config: Config) -> list[str]:
         )
     if config.SANDBOX or config.DEMO_SHOP:
         found.append("Unset SANDBOX and DEMO_SHOP: ENV=production runs without the pretend gateway and shop.")
-    for name in ("QFPAY_BASE_URL", "MERCHANT_WEBHOOK_URL"):
-        if (url := getattr(config, name)) and not url.startswith("https://"):
-            found.append(f"Set {name} to an https address: ENV=production refuses http.")
-    found += [
-        f"Set MERCHANT_RETURN_ORIGINS to https origins only: ENV=production refuses {origin}."
-        for origin in config.MERCHANT_RETURN_ORIGINS
-        if not origin.startswith("https://")
-    ]
     return found
 
 

@@ -27,7 +27,7 @@ STOP_SECONDS = 20.0
 KEYS_KEPT = timedelta(days=7)  # by the promise of safety.md F57
 FORGET_SECONDS = 3600.0
 # A call to one gateway or endpoint may hang for its whole deadline; others must not wait behind it.
-ENQUIRERS, DELIVERERS, REFUNDERS = 4, 4, 2
+ENQUIRERS, FIRST_TRIERS, DELIVERERS, REFUNDERS = 3, 2, 4, 2
 
 
 class Worker:
@@ -41,7 +41,9 @@ class Worker:
         self._joined = joined
         self._stopping = threading.Event()
         steps: list[Step] = [lambda: enquire_next(asking)] * ENQUIRERS
+        steps += [lambda: enquire_next(asking, first_tries_only=True)] * FIRST_TRIERS
         steps += [lambda: deliver_next(posting)] * DELIVERERS
+        steps += [lambda: deliver_next(posting, first_tries_only=True)] * FIRST_TRIERS
         steps += [lambda: move_next_refund(refunding)] * REFUNDERS + [self._close_next, self._forget_next]
         self._threads = [threading.Thread(target=self._run, args=(step,), daemon=True) for step in steps]
 

@@ -7,11 +7,12 @@ from typing import Any
 import click
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
+from sqlalchemy.orm import Session
 
 from checkout.domain.errors import GatewayError, GatewayRefused, Invalid
 from checkout.domain.ids import new_trade_no
 from checkout.domain.wallets import DESKTOP_SWITCHES, WALLETS
-from checkout.gateway.codes import look_up
+from checkout.gateway.codes import Class, look_up
 from checkout.services import audit as auditing
 from checkout.services import merchants
 from checkout.services.merchants import Introduction, Shop
@@ -139,6 +140,10 @@ def check(merchant_id: str) -> None:
     try:
         gateway.enquire([new_trade_no()], None)
     except GatewayRefused as error:
+        if look_up(error.code).klass is not Class.CONF:
+            raise click.ClickException(
+                f"{found.base_url} answers {error}. Nothing is known of the credentials."
+            ) from None
         raise click.ClickException(
             f"QFPay refuses these credentials: {error.code}, {look_up(error.code).text}."
         ) from None
@@ -152,7 +157,7 @@ def check(merchant_id: str) -> None:
 @with_appcontext
 def audit(as_json: bool) -> None:
     """Evaluate the money invariants over the books. Exit 0 when all hold."""
-    with parts().sessions() as db:
+    with Session(parts().reading) as db:
         violations = auditing.audit(db)
     if as_json:
         click.echo(json.dumps({"violations": [violation.as_dict() for violation in violations]}))

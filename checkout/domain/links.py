@@ -16,6 +16,11 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, own) else "")
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host, by name or number, is this machine itself: right in development, never in production."""
+    return host == "localhost" or host.endswith(".localhost") or host.startswith(("127.", "0.")) or host == "::1"
+
+
 def problem_with_return_url(url: str, *, origins: tuple[str, ...], http_allowed: bool) -> str | None:
     """Why we would not send a shopper there, in words for the merchant; None if we would (safety.md S23)."""
     if len(url) > LONGEST_URL:
@@ -30,6 +35,8 @@ def problem_with_return_url(url: str, *, origins: tuple[str, ...], http_allowed:
         return "must be a full address such as https://shop.example/thanks, without a user name"
     if parts.scheme != "https" and not http_allowed:
         return "must start with https://"
+    if not http_allowed and is_loopback(parts.hostname or ""):
+        return "must not lead to this machine itself"
     if origins and origin not in origins:
         return f"must be on one of this merchant's return origins: {', '.join(origins)}"
     return None

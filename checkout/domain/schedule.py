@@ -39,6 +39,13 @@ def unanswered_enquiry(now: datetime, *, tries: int) -> datetime:
     return now + timedelta(seconds=min(2 ** min(tries, 6), 60))
 
 
+def undecided_enquiry(now: datetime, *, ends_at: datetime) -> datetime:
+    """When to ask again about an attempt whose code has ended, but not its story: a minute, half an hour, a day."""
+    since = (now - ends_at).total_seconds()
+    pause = 60 if since < 3600 else 1800 if since < UNANSWERED_AFTER_END else 86400
+    return now + timedelta(seconds=pause)
+
+
 def next_poll_ms(age_seconds: float) -> int:
     """How soon an open page should ask us again, in milliseconds."""
     return next((ms for up_to, ms in ((60, 2000), (300, 3000), (900, 5000)) if age_seconds < up_to), 10_000)

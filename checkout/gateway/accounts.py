@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from typing import Protocol
+from urllib.parse import urlsplit
 
-from checkout.domain.links import origin_of
+from checkout.domain.links import is_loopback, origin_of
 from checkout.domain.vault import Vault
 from checkout.gateway.client import Credentials, Gateway
 from checkout.gateway.links import LinkPolicy
@@ -61,13 +62,9 @@ class Gateways:
 
     def links_of(self, base_url: str) -> LinkPolicy:
         """Where shoppers may be sent to pay; in development, to a loopback gateway's own wallet too."""
-        own = (origin_of(base_url) + "/",) if self._loopback and is_loopback(base_url) else ()
+        here = self._loopback and is_loopback(urlsplit(base_url).hostname or "")
+        own = (origin_of(base_url) + "/",) if here else ()
         return LinkPolicy(self._hosts, self._sandbox + own)
 
     def seal_key(self, merchant_id: str, client_key: str) -> bytes:
         return self.vault.seal(client_key.encode(), owner=f"merchant/{merchant_id}/{CLIENT_KEY}")
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a URL's host is this machine itself, as in development."""
-    return url.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -17,7 +17,7 @@ from checkout.domain.ids import new_ordered_id, new_trade_no
 from checkout.domain.lifecycle import LIVE_ATTEMPT, AttemptStatus, SessionStatus
 from checkout.domain.wallets import WALLETS, PayType, offered, pay_type_for
 from checkout.gateway.accounts import Gateways
-from checkout.gateway.client import Accepted, NotSent, Outcome, PaymentOrder, Refused, Unknown
+from checkout.gateway.client import Accepted, Gateway, NotSent, Outcome, PaymentOrder, Refused, Unknown
 from checkout.services import budgets, reviews, words
 from checkout.services.events import announce
 from checkout.services.failures import reason_for
@@ -48,15 +48,14 @@ def start_attempt(
     Raises Invalid for a wallet that is not offered, SessionClosed, TooManyAttempts. What the
     gateway does is no error: the attempt's status tells it.
     """
+    merchant, gateway = _gateway_for(db, gateways, session_id)
     attempt, new = _intend(db, session_id, wallet_code, device, now=clock())
     if not new:
         return attempt
     crash_point("attempt.intended")
-    merchant = db.get_one(Merchant, attempt.merchant_id)
     session = db.get_one(CheckoutSession, attempt.session_id)
     order = _order(terms, merchant, session, attempt)
-    gateway = gateways.of(merchant)
-    db.rollback()  # nothing stays open while we call
+    db.commit()  # nothing stays open while we call, and what was read stays readable
     allowed = budgets.take(
         db, gateway.budget_key, use=budgets.Use.CREATE, rate_per_minute=terms.rate_per_minute, now=clock()
     )
@@ -67,13 +66,20 @@ def start_attempt(
     return db.get_one(Attempt, attempt.id, populate_existing=True)
 
 
+def _gateway_for(db: Session, gateways: Gateways, session_id: str) -> tuple[Merchant, Gateway]:
+    """Opened before anything is written: a key that cannot be opened must leave no attempt behind."""
+    session = db.get_one(CheckoutSession, session_id)
+    merchant = db.get_one(Merchant, session.merchant_id)
+    gateway = gateways.of(merchant)
+    db.commit()
+    return merchant, gateway
+
+
 def _intend(db: Session, session_id: str, wallet_code: str, device: Device, *, now: datetime) -> tuple[Attempt, bool]:
     """Commit the intent. The unique index on live attempts decides between two who ask at once."""
+    _enter(db, session_id, now)
     session = db.get_one(CheckoutSession, session_id, populate_existing=True)
     merchant = db.get_one(Merchant, session.merchant_id)
-    if session.status is not SessionStatus.OPEN or now >= session.expires_at:
-        db.rollback()
-        raise SessionClosed(session.id)
     choices = offered(merchant.choices, currency=session.currency, amount=session.amount, narrowed=session.wallets)
     if wallet_code not in {wallet.code for wallet in choices}:
         db.rollback()
@@ -103,6 +109,28 @@ def _intend(db: Session, session_id: str, wallet_code: str, device: Device, *, n
     return attempt, True
 
 
+def _enter(db: Session, session_id: str, now: datetime) -> None:
+    """Take the session for this unit, if it may still be paid; who ends it meanwhile waits, or was first.
+
+    Raises SessionClosed, also while a person has to look: money may have moved already.
+    """
+    entered = db.execute(
+        update(CheckoutSession)
+        .where(
+            CheckoutSession.id == session_id,
+            CheckoutSession.status == SessionStatus.OPEN,
+            CheckoutSession.expires_at > now,
+            CheckoutSession.review.is_(None),
+        )
+        .values(version=CheckoutSession.version + 1)
+        .returning(CheckoutSession.id)
+        .execution_options(synchronize_session=False)
+    ).scalar()
+    if entered is None:
+        db.rollback()
+        raise SessionClosed(session_id)
+
+
 def _insert(db: Session, attempt: Attempt) -> None:
     """The number first, because it must be known before it is used; then the attempt that owns it."""
     number = TradeNo(number=attempt.out_trade_no, kind="payment", owner_id=attempt.id, created_at=attempt.created_at)
@@ -111,7 +139,6 @@ def _insert(db: Session, attempt: Attempt) -> None:
     db.flush()
     db.add(attempt)
     db.flush()
-    touch_session(db, attempt.session_id)
 
 
 def _attempts_of(db: Session, session_id: str) -> Sequence[Attempt]:
@@ -185,9 +212,11 @@ def _record(
     db: Session, gateways: Gateways, terms: Terms, attempt: Attempt, *, outcome: Outcome, now: datetime
 ) -> None:
     """Commit what became of the call. A success that overtook the answer stays: the table absorbs it."""
+    # Drawn before the first write, which locks SQLite.
+    code = qr.draw(outcome.target) if isinstance(outcome, Accepted) and not attempt.on_phone else None
+    touch_session(db, attempt.session_id)  # first: it locks the session, and events carry the new version
     match outcome:
         case Accepted(syssn=syssn, target=target, raw=raw):
-            code = None if attempt.on_phone else qr.draw(target)  # before the first write, which locks SQLite
             words.keep(db, gateways.vault, Said(attempt.merchant_id, "payment", raw, attempt.out_trade_no), now)
             db.execute(
                 update(Attempt)
@@ -208,7 +237,6 @@ def _record(
             move_attempt(db, attempt.id, AttemptStatus.UNKNOWN, next_at=now + schedule.FIRST)
             if suspicious:
                 reviews.open_review(db, terms, attempt.session_id, "answer_mismatch", now)
-    touch_session(db, attempt.session_id)
     db.commit()
 
 
@@ -217,57 +245,3 @@ def _fail(db: Session, terms: Terms, attempt: Attempt, failure: str, *, code: st
     if move_attempt(db, attempt.id, AttemptStatus.FAILED, failure=failure, failure_code=code, next_at=None):
         announce(db, terms, attempt.session_id, "attempt.failed", now, about=attempt.id)
         wake_closing(db, attempt.session_id, now)
-
-
-def make_due(db: Session, session_id: str, now: datetime) -> int:
-    """Somebody says that something happened: ask soon, but never twice within two seconds. Commits nothing."""
-    earliest = func.coalesce(Attempt.asked_at, Attempt.created_at)
-    changed = 0
-    for soonest, condition in (
-        (now, earliest <= now - schedule.SHORTEST_PAUSE),
-        (now + schedule.SHORTEST_PAUSE, earliest > now - schedule.SHORTEST_PAUSE),
-    ):
-        result = db.execute(
-            update(Attempt)
-            .where(
-                Attempt.session_id == session_id,
-                Attempt.status.in_(LIVE_ATTEMPT | {AttemptStatus.FAILED, AttemptStatus.CLOSED}),
-                Attempt.target.is_not(None) | (Attempt.status == AttemptStatus.UNKNOWN),
-                condition,
-                Attempt.next_at.is_(None) | (Attempt.next_at > soonest),
-            )
-            .values(next_at=soonest)
-            .returning(Attempt.id)
-            .execution_options(synchronize_session=False)
-        )
-        changed += len(result.all())
-    return changed
-
-
-def ask_soon(db: Session, session_id: str, now: datetime) -> None:
-    """The shopper came back, or says that the payment is made: make an enquiry due, and commit."""
-    make_due(db, session_id, now)
-    db.commit()
-
-
-def needs_sign_of_life(watched_until: datetime | None, now: datetime) -> bool:
-    """Whether a page that polls should be written down again: seldom, so that polling stays reading."""
-    return watched_until is None or watched_until < now + schedule.WATCHED_FOR / 2
-
-
-def sign_of_life(db: Session, attempt_id: str | None, now: datetime) -> None:
-    """Somebody looks at this attempt's page: ask the gateway at the lively pace. Commits."""
-    if attempt_id is None:
-        db.rollback()
-        return
-    soon = now + timedelta(seconds=schedule.LIVELY[0][1])
-    db.execute(
-        update(Attempt)
-        .where(Attempt.id == attempt_id, Attempt.status.in_(LIVE_ATTEMPT))
-        .values(
-            watched_until=now + schedule.WATCHED_FOR,
-            next_at=case((Attempt.answered_at.is_not(None) & (Attempt.next_at > soon), soon), else_=Attempt.next_at),
-        )
-        .execution_options(synchronize_session=False)
-    )
-    db.commit()

@@ -138,6 +138,17 @@ def _a_code_belongs_to_a_row(db: Session) -> Iterator[tuple[str, str]]:
         yield attempt.id, "has a QR code without the address that it stands for"
 
 
+@invariant("I10")
+def _nothing_ends_while_it_can_be_paid(db: Session) -> Iterator[tuple[str, str]]:
+    ended = select(CheckoutSession.id).where(
+        CheckoutSession.status.in_((SessionStatus.EXPIRED, SessionStatus.CANCELLED))
+    )
+    unfinished = (AttemptStatus.CREATED, AttemptStatus.PENDING, AttemptStatus.UNKNOWN)
+    payable = Attempt.status.in_(unfinished) | ((Attempt.status == AttemptStatus.FAILED) & Attempt.target.is_not(None))
+    for attempt in db.scalars(select(Attempt).where(Attempt.session_id.in_(ended), payable)):
+        yield attempt.session_id, f"has ended, but its attempt {attempt.id} is {attempt.status} and may still be paid"
+
+
 @invariant("I11")
 def _terms_never_change(db: Session) -> Iterator[tuple[str, str]]:
     """The first announcement froze amount, currency and merchant; the row must still say the same."""

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from checkout.crash_points import crash_point
 from checkout.domain.lifecycle import DeliveryStatus
-from checkout.domain.vault import Vault
+from checkout.domain.vault import CannotOpen, Vault
 from checkout.services.enquiries import Lanes
 from checkout.services.merchants import webhook_secret_of
 from checkout.services.webhooks import Answer, WebhookSender, next_try
@@ -37,10 +37,13 @@ class Posting:
     jitter: Callable[[], float] = lambda: random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
 
 
-def deliver_next(posting: Posting) -> bool:
-    """Try one due delivery. False: none is due that another thread is not already busy with."""
+def deliver_next(posting: Posting, *, first_tries_only: bool = False) -> bool:
+    """Try one due delivery. False: none is due that another thread is not already busy with.
+
+    With `first_tries_only` endpoints that failed before are left to other threads.
+    """
     with posting.reading.connect() as connection:
-        due = delivery_to_try(connection, posting.clock(), busy=posting.lanes.busy)
+        due = delivery_to_try(connection, posting.clock(), busy=posting.lanes.busy, first_tries_only=first_tries_only)
     if due is None:
         return False
     delivery_id, merchant_id = due
@@ -63,9 +66,14 @@ def _deliver(db: Session, posting: Posting, delivery_id: str) -> bool:
     crash_point("delivery.claimed")
     delivery = db.get_one(Delivery, delivery_id, populate_existing=True)
     event = db.get_one(Event, delivery.event_id)
-    secret = webhook_secret_of(posting.vault, db.get_one(Merchant, delivery.merchant_id))
-    db.rollback()  # nothing stays open while we call
-    answer = posting.sender.send(delivery.url, event_id=event.id, body=event.body, secrets=[secret], now=now)
+    merchant = db.get_one(Merchant, delivery.merchant_id)
+    db.commit()  # nothing stays open while we call, and what was read stays readable
+    try:
+        secret = webhook_secret_of(posting.vault, merchant)
+    except CannotOpen:
+        answer = Answer(error="our own SECRET_KEY no longer opens the webhook secret")
+    else:
+        answer = posting.sender.send(delivery.url, event_id=event.id, body=event.body, secrets=[secret], now=now)
     crash_point("delivery.sent")
     _note(db, posting, delivery, answer)
     return True

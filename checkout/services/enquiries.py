@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Engine, case, select, update
 from sqlalchemy.exc import IntegrityError
@@ -16,8 +16,9 @@ from checkout.crash_points import crash_point
 from checkout.domain import schedule
 from checkout.domain.errors import GatewayError
 from checkout.domain.lifecycle import AttemptStatus, SessionStatus
+from checkout.domain.vault import CannotOpen
 from checkout.gateway.accounts import Gateways
-from checkout.gateway.client import Gateway
+from checkout.gateway.client import Gateway, Says
 from checkout.gateway.months import Window, windows_for
 from checkout.gateway.records import Record
 from checkout.services import budgets, reviews, words
@@ -26,16 +27,17 @@ from checkout.services.terms import Terms
 from checkout.services.words import Said
 from checkout.store.due import merchant_to_ask_about
 from checkout.store.models import Attempt, CheckoutSession, Merchant
-from checkout.store.moves import move_attempt, touch_session
+from checkout.store.moves import lock_session, move_attempt, touch_session
 
 log = logging.getLogger(__name__)
 
-BATCH = 100
+BATCH = 40  # an answer of so many records, with all documented fields, stays below the 64 KiB that we read
 SOON = timedelta(milliseconds=700)  # due this soon: asked along, so that attempts of one shop fall into step
 LATEST_RECORD = timedelta(days=1)  # how long after its end a code's late payment is looked for by month
 PAID_PAUSE = timedelta(seconds=60)
 POSTPONED = timedelta(seconds=2)
 LONGEST_CALL = timedelta(seconds=20)
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Lanes:
@@ -75,10 +77,16 @@ class Asking:
     lanes: Lanes
 
 
-def enquire_next(asking: Asking) -> bool:
-    """Ask about the due attempts of one merchant. False: none is due."""
+def enquire_next(asking: Asking, *, first_tries_only: bool = False) -> bool:
+    """Ask about the due attempts of one merchant. False: none is due.
+
+    With `first_tries_only` merchants whose last question went unanswered are left to other threads,
+    so that gateways that hang, however many, never take them all.
+    """
     with asking.reading.connect() as connection:
-        merchant_id = merchant_to_ask_about(connection, asking.clock(), busy=asking.lanes.busy)
+        merchant_id = merchant_to_ask_about(
+            connection, asking.clock(), busy=asking.lanes.busy, first_tries_only=first_tries_only
+        )
     if merchant_id is None:
         return False
     with asking.lanes.entered(merchant_id) as free, asking.sessions() as db:
@@ -86,17 +94,20 @@ def enquire_next(asking: Asking) -> bool:
 
 
 def _enquire_for(db: Session, asking: Asking, merchant_id: str) -> bool:
-    merchant = db.get_one(Merchant, merchant_id)
-    gateway = asking.gateways.of(merchant)
-    db.rollback()
     asked_at = asking.clock()
     attempts = _claim(db, merchant_id, asked_at)
     crash_point("enquiry.claimed")
     if not attempts:
         return False
-    answer = _ask(db, asking, gateway, attempts)
+    try:
+        gateway = asking.gateways.of(db.get_one(Merchant, merchant_id))
+    except CannotOpen:  # SECRET_KEY was changed; others' payments are followed all the same
+        log.exception("the client key cannot be opened", extra={"merchant": merchant_id})
+        answers = Answers(unanswered={attempt.out_trade_no for attempt in attempts})
+    else:
+        answers = _ask(db, asking, gateway, attempts)
     crash_point("enquiry.answered")
-    _take_in(db, asking, attempts, answer, asked_at)
+    _take_in(db, asking, attempts, answers, asked_at)
     return True
 
 
@@ -111,12 +122,14 @@ def _claim(db: Session, merchant_id: str, now: datetime) -> list[Attempt]:
         .returning(Attempt)
         .execution_options(synchronize_session=False, populate_existing=True)
     ).all()
+    db.commit()
     for attempt in claimed:
         # A row that is still `created` has outlived its call: whoever made it died before the answer was stored.
-        orphaned = attempt.status is AttemptStatus.CREATED and attempt.created_at <= now - LONGEST_CALL
-        if orphaned and move_attempt(db, attempt.id, AttemptStatus.UNKNOWN):
-            touch_session(db, attempt.session_id)
-    db.commit()
+        if attempt.status is AttemptStatus.CREATED and attempt.created_at <= now - LONGEST_CALL:
+            lock_session(db, attempt.session_id)
+            if move_attempt(db, attempt.id, AttemptStatus.UNKNOWN):
+                touch_session(db, attempt.session_id)
+            db.commit()
     return list(claimed)
 
 
@@ -134,11 +147,19 @@ class Answers:
     unanswered: set[str] = field(default_factory=set)
     postponed: bool = False
 
+    def money_in(self, number: str) -> list[Record]:
+        """The records that say money moved: news that counts even when another month's call failed."""
+        return [record for record in self.records[number] if record.says in (Says.SUCCEEDED, Says.RETURNED)]
+
+    def paid_first(self, number: str) -> datetime:
+        """When money first moved: of two payments that one answer brings, the earlier is the accepted one."""
+        return min((record.paid_at for record in self.money_in(number) if record.paid_at), default=NEVER)
+
 
 def _ask(db: Session, asking: Asking, gateway: Gateway, attempts: Sequence[Attempt]) -> Answers:
     answers = Answers()
     for window, numbers in _by_window(attempts, asking.clock()).items():
-        db.rollback()  # nothing stays open while we call
+        db.commit()  # nothing stays open while we call, and what was read stays readable
         key, rate = gateway.budget_key, asking.terms.rate_per_minute
         if not budgets.take(db, key, use=budgets.Use.ENQUIRE, rate_per_minute=rate, now=asking.clock()):
             answers.unanswered.update(numbers)
@@ -165,16 +186,22 @@ def _by_window(attempts: Sequence[Attempt], now: datetime) -> dict[Window | None
 
 
 def _take_in(db: Session, asking: Asking, attempts: Sequence[Attempt], answers: Answers, asked_at: datetime) -> None:
-    for attempt in attempts:
-        # One unit each: a surprise about one payment must not hold up the others of its batch.
-        if attempt.out_trade_no in answers.unanswered:
-            _unanswered(db, attempt, asked_at, asking.clock(), postponed=answers.postponed)
+    """One unit each: a surprise about one payment must not hold up the others of its batch."""
+    for attempt in sorted(attempts, key=lambda one: answers.paid_first(one.out_trade_no)):
+        number = attempt.out_trade_no
+        if number in answers.unanswered and not answers.money_in(number):
+            _unanswered(db, asking, attempt, asked_at, postponed=answers.postponed)
             continue
         try:
             _take_in_one(db, asking, attempt, answers, asked_at)
         except IntegrityError:  # another process heard the same news at the same time; ask again soon
             db.rollback()
-            _unanswered(db, attempt, asked_at, asking.clock(), postponed=True)
+            _unanswered(db, asking, attempt, asked_at, postponed=True)
+        except Exception:
+            log.exception("an answer could not be taken in", extra={"attempt": attempt.id})
+            db.rollback()
+            reviews.open_review(db, asking.terms, attempt.session_id, "unreadable_answer", asking.clock())
+            _unanswered(db, asking, attempt, asked_at, postponed=False)
 
 
 def _take_in_one(db: Session, asking: Asking, attempt: Attempt, answers: Answers, asked_at: datetime) -> None:
@@ -201,25 +228,36 @@ def _unless_hinted(asked_at: datetime, next_at: datetime | None) -> ColumnElemen
 
 def _next_at(db: Session, attempt: Attempt, asked_at: datetime, now: datetime) -> datetime | None:
     watched = attempt.watched_until is not None and attempt.watched_until > now
+    if _undecided(attempt) and asked_at >= attempt.ends_at:
+        return schedule.undecided_enquiry(now, ends_at=attempt.ends_at)
     next_at = schedule.next_enquiry(now, created_at=attempt.created_at, ends_at=attempt.ends_at, watched=watched)
-    if attempt.status is AttemptStatus.PENDING and asked_at >= attempt.ends_at:
-        return now + timedelta(seconds=60) if next_at is None else min(next_at, now + timedelta(seconds=60))
-    paid = db.scalar(select(CheckoutSession.status).where(CheckoutSession.id == attempt.session_id))
-    if paid == SessionStatus.PAID and next_at is not None:  # only a surplus can still come: there is no hurry
+    status = db.scalar(select(CheckoutSession.status).where(CheckoutSession.id == attempt.session_id))
+    if status == SessionStatus.PAID and next_at is not None:  # only a surplus can still come: there is no hurry
         return max(next_at, now + PAID_PAUSE)
     return next_at
 
 
+def _undecided(attempt: Attempt) -> bool:
+    """Neither paid nor surely unpaid: a failed one too, whose code is on a screen and may be scanned again."""
+    shown = attempt.status is AttemptStatus.FAILED and attempt.target is not None
+    return shown or attempt.status in (AttemptStatus.PENDING, AttemptStatus.UNKNOWN)
+
+
 def _flag_the_undecided(db: Session, terms: Terms, attempt: Attempt, asked_at: datetime, now: datetime) -> None:
-    """A day after its end the gateway still says "processing": a person must ask QFPay; we go on asking too."""
+    """A day after its end the gateway has not said how it ended: a person must ask QFPay; we go on asking too."""
     late = attempt.ends_at + timedelta(seconds=schedule.UNANSWERED_AFTER_END)
-    if asked_at >= late and attempt.status in (AttemptStatus.PENDING, AttemptStatus.UNKNOWN):
+    if asked_at >= late and _undecided(attempt):
         reviews.open_review(db, terms, attempt.session_id, "undecided", now)
 
 
-def _unanswered(db: Session, attempt: Attempt, asked_at: datetime, now: datetime, *, postponed: bool) -> None:
-    tries = attempt.tries if postponed else attempt.tries + 1
+def _unanswered(db: Session, asking: Asking, attempt: Attempt, asked_at: datetime, *, postponed: bool) -> None:
+    now = asking.clock()
+    fresh = db.get_one(Attempt, attempt.id, populate_existing=True)
+    tries = fresh.tries if postponed else fresh.tries + 1
     next_at = now + POSTPONED if postponed else schedule.unanswered_enquiry(now, tries=tries)
+    if asked_at >= fresh.ends_at and not postponed:
+        next_at = max(next_at, schedule.undecided_enquiry(now, ends_at=fresh.ends_at))
+    _flag_the_undecided(db, asking.terms, fresh, asked_at, now)
     wish = _unless_hinted(asked_at, next_at)
     db.execute(update(Attempt).where(Attempt.id == attempt.id).values(next_at=wish, tries=tries))
     db.commit()

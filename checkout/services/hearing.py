@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
@@ -17,7 +18,7 @@ from checkout.services.failures import reason_for
 from checkout.services.refunds import reserve
 from checkout.services.terms import Terms
 from checkout.store.models import Attempt, CheckoutSession, Payment
-from checkout.store.moves import move_attempt, move_session, touch_session, wake_closing
+from checkout.store.moves import lock_session, move_attempt, move_session, touch_session, wake_closing
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ def hear(
     IntegrityError when another process is booking the same payment at this moment.
     """
     attempt = db.get_one(Attempt, attempt_id, populate_existing=True)
+    lock_session(db, attempt.session_id)
     payments = [r for r in records if r.kind == "payment" and r.out_trade_no == attempt.out_trade_no]
     moved_money = sorted(
         (r for r in payments if r.says in (Says.SUCCEEDED, Says.RETURNED)), key=lambda r: (r.paid_at or now, r.syssn)
@@ -50,6 +52,12 @@ def hear(
 
 def _settle(db: Session, terms: Terms, attempt: Attempt, record: Record, now: datetime) -> bool:
     """Book one payment, once; the unique syssn refuses a second process that books it at the same time."""
+    if not record.syssn:
+        if not attempt.syssn:  # money without a name cannot be booked once, so a person must find out which it is
+            return reviews.open_review(db, terms, attempt.session_id, "nameless_payment", now)
+        record = replace(record, syssn=attempt.syssn)
+    if not _storable(record):
+        return reviews.open_review(db, terms, attempt.session_id, "unreadable_answer", now)
     known = select(Payment.id).where(Payment.merchant_id == attempt.merchant_id, Payment.syssn == record.syssn)
     if db.scalar(known):
         return False
@@ -64,6 +72,12 @@ def _settle(db: Session, terms: Terms, attempt: Attempt, record: Record, now: da
     log.info("payment is %s", role, extra={"session": session.id, "attempt": attempt.id, "syssn": record.syssn})
     _tell(db, terms, session, record, payment, mismatch=mismatch, now=now)
     return True
+
+
+def _storable(record: Record) -> bool:
+    """Whether our columns, and PostgreSQL, can hold what the gateway said, letter for letter."""
+    texts = ((record.syssn, 64), (record.currency, 3), (record.pay_type, 6))
+    return all(len(text) <= longest and text.isascii() and text.isprintable() for text, longest in texts)
 
 
 def _mismatch(session: CheckoutSession, attempt: Attempt, record: Record) -> str | None:

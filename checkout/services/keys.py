@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from checkout.crash_points import crash_point
-from checkout.domain.errors import KeyInUse, KeyReused
+from checkout.domain.errors import CheckoutError, KeyInUse, KeyReused
 from checkout.store.models import IdempotencyKey
 
 
@@ -52,7 +52,7 @@ def once(db: Session, stamp: Stamp | None, effect: Callable[[], Answer], now: da
             _remember(db, stamp, answer, now)
         crash_point("session.before_commit")
         db.commit()
-    except IntegrityError:  # this key was used before, perhaps a moment ago
+    except (IntegrityError, CheckoutError):  # this key was used a moment ago, or the other one has taken what we wanted
         db.rollback()
         if stamp and (first := _first_answer(db, stamp)):
             return first

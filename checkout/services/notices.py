@@ -11,7 +11,7 @@ from checkout.crash_points import crash_point
 from checkout.domain.errors import GatewayGarbled, Invalid, NotFound
 from checkout.gateway.accounts import Gateways
 from checkout.services import words
-from checkout.services.attempts import make_due
+from checkout.services.watching import make_number_due
 from checkout.services.words import Said
 from checkout.store.models import Attempt, Merchant
 
@@ -47,7 +47,7 @@ def receive(
     except IntegrityError:  # the same notice, stored by another process at this moment
         db.rollback()
     if attempt is not None:
-        make_due(db, attempt.session_id, now)
+        make_number_due(db, attempt.id, now)
     crash_point("notice.before_commit")
     db.commit()
     crash_point("notice.committed")

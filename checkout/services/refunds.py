@@ -15,7 +15,7 @@ from checkout.domain.orders import RefundWish
 from checkout.services.keys import Answer, Stamp, once
 from checkout.services.snapshots import refund_snapshot
 from checkout.store.models import CheckoutSession, Merchant, Payment, Refund, TradeNo
-from checkout.store.moves import touch_session
+from checkout.store.moves import lock_session, touch_session
 
 
 def request_refund(
@@ -27,6 +27,7 @@ def request_refund(
     """
 
     def effect() -> Answer:
+        lock_session(db, session.id)
         payment = _accepted(db, session)
         left = payment.amount - payment.refunded
         if wish.amount_left is not None and wish.amount_left != left:
@@ -39,7 +40,9 @@ def request_refund(
             )
         return Answer(201, json.dumps(refund_snapshot(refund, payment), ensure_ascii=False))
 
-    return once(db, Stamp.of(merchant.id, key, ["refund", session.id, wish.model_dump()]), effect, now)
+    return once(
+        db, Stamp.of(merchant.id, key, ["refund", session.id, wish.model_dump(exclude_defaults=True)]), effect, now
+    )
 
 
 def _accepted(db: Session, session: CheckoutSession) -> Payment:

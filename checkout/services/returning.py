@@ -10,7 +10,18 @@ from checkout.crash_points import crash_point
 from checkout.domain import refunding
 from checkout.domain.errors import GatewayError, GatewayUnreachable
 from checkout.domain.lifecycle import RefundStatus
-from checkout.gateway.client import NotSent, Record, Refunded, RefundOrder, RefundOutcome, Refused, Says, Unknown
+from checkout.domain.vault import CannotOpen
+from checkout.gateway.client import (
+    Gateway,
+    NotSent,
+    Record,
+    Refunded,
+    RefundOrder,
+    RefundOutcome,
+    Refused,
+    Says,
+    Unknown,
+)
 from checkout.gateway.months import windows_for
 from checkout.services import budgets, reviews, words
 from checkout.services.enquiries import Asking
@@ -19,7 +30,7 @@ from checkout.services.refunds import give_back
 from checkout.services.words import Said
 from checkout.store.due import refund_to_move
 from checkout.store.models import Merchant, Payment, Refund
-from checkout.store.moves import move_refund, touch_session
+from checkout.store.moves import lock_session, move_refund, touch_session
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +77,10 @@ def _after_its_siblings(db: Session, refund: Refund, now: datetime) -> datetime 
 
 
 def _send(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool:
+    merchant, payment = db.get_one(Merchant, refund.merchant_id), db.get_one(Payment, refund.payment_id)
+    gateway = _gateway(db, asking, refund, merchant, now)
+    if gateway is None:
+        return True
     claimed = move_refund(
         db, refund.id, RefundStatus.SENT, next_at=now + LEASE, sent_at=now, tries=Refund.tries + 1, missing_since=None
     )
@@ -73,7 +88,6 @@ def _send(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool:
     if not claimed:
         return False
     crash_point("refund.claimed")
-    merchant, payment = db.get_one(Merchant, refund.merchant_id), db.get_one(Payment, refund.payment_id)
     order = RefundOrder(
         out_trade_no=refund.out_trade_no,
         payment_syssn=payment.syssn,
@@ -81,8 +95,7 @@ def _send(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool:
         currency=payment.currency,
         created_at=now,
     )
-    gateway = asking.gateways.of(merchant)
-    db.rollback()  # nothing stays open while we call
+    db.commit()  # nothing stays open while we call, and what was read stays readable
     rate = asking.terms.rate_per_minute
     allowed = budgets.take(db, gateway.budget_key, use=budgets.Use.REFUND, rate_per_minute=rate, now=now)
     outcome: RefundOutcome = (
@@ -93,7 +106,19 @@ def _send(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool:
     return True
 
 
+def _gateway(db: Session, asking: Asking, refund: Refund, merchant: Merchant, now: datetime) -> Gateway | None:
+    """None, and the refund looked at again in an hour, when SECRET_KEY no longer opens the client key."""
+    try:
+        return asking.gateways.of(merchant)
+    except CannotOpen:
+        log.exception("the client key cannot be opened", extra={"merchant": merchant.id})
+        db.execute(update(Refund).where(Refund.id == refund.id).values(next_at=now + timedelta(hours=1)))
+        db.commit()
+        return None
+
+
 def _record(db: Session, asking: Asking, refund: Refund, outcome: RefundOutcome, now: datetime) -> None:
+    lock_session(db, refund.session_id)
     match outcome:
         case Refunded(syssn=syssn, raw=raw):
             _keep(db, asking, refund, raw, now)
@@ -149,9 +174,11 @@ def _enquire(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool
     db.commit()
     if claimed is None:
         return False
-    gateway = asking.gateways.of(db.get_one(Merchant, refund.merchant_id))
+    gateway = _gateway(db, asking, refund, db.get_one(Merchant, refund.merchant_id), now)
+    if gateway is None:
+        return True
     windows = windows_for(refund.created_at, refund.created_at + timedelta(days=30), now)
-    db.rollback()
+    db.commit()  # nothing stays open while we call, and what was read stays readable
     records: list[Record] = []
     try:
         for window in windows[-2:]:
@@ -171,6 +198,7 @@ def _enquire(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool
 
 
 def _hear(db: Session, asking: Asking, refund: Refund, records: list[Record], now: datetime) -> None:
+    lock_session(db, refund.session_id)
     ours = [record for record in records if record.kind == "refund" and record.amount == refund.amount]
     if done := next((record for record in ours if record.code == "0000"), None):
         _succeed(db, asking, refund, done.syssn, now)

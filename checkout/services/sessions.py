@@ -15,11 +15,11 @@ from checkout.domain.links import problem_with_return_url
 from checkout.domain.money import to_text
 from checkout.domain.orders import Order
 from checkout.domain.wallets import RISKY_AMOUNT, offered
-from checkout.services.attempts import make_due
 from checkout.services.events import announce
 from checkout.services.keys import Answer, Stamp, once
 from checkout.services.snapshots import snapshot
 from checkout.services.terms import Terms
+from checkout.services.watching import make_due
 from checkout.store.models import Attempt, CheckoutSession, Merchant
 from checkout.store.moves import move_session
 
@@ -42,7 +42,7 @@ def open_session(
         db.flush()
         return Answer(201, json.dumps(snapshot(db, terms, session), ensure_ascii=False, separators=(",", ":")))
 
-    stamp = Stamp.of(merchant.id, key, order.model_dump()) if key else None
+    stamp = Stamp.of(merchant.id, key, order.model_dump(exclude_defaults=True)) if key else None
     return once(db, stamp, effect, now)
 
 

@@ -9,16 +9,24 @@ from checkout.domain.schedule import SHORTEST_PAUSE
 from checkout.store.models import Attempt, CheckoutSession, Delivery, Refund
 
 
-def merchant_to_ask_about(connection: Connection, now: datetime, *, busy: Collection[str]) -> str | None:
+def merchant_to_ask_about(
+    connection: Connection, now: datetime, *, busy: Collection[str], first_tries_only: bool = False
+) -> str | None:
     """The merchant whose attempt has waited longest, of those that nobody in this process is asking about."""
     pause_over = Attempt.asked_at.is_(None) | (Attempt.asked_at <= now - SHORTEST_PAUSE)
     query = select(Attempt.merchant_id).where(Attempt.next_at <= now, pause_over, Attempt.merchant_id.not_in(busy))
+    if first_tries_only:
+        query = query.where(Attempt.tries == 0)
     return connection.execute(query.order_by(Attempt.next_at).limit(1)).scalar()
 
 
-def delivery_to_try(connection: Connection, now: datetime, *, busy: Collection[str]) -> tuple[str, str] | None:
+def delivery_to_try(
+    connection: Connection, now: datetime, *, busy: Collection[str], first_tries_only: bool = False
+) -> tuple[str, str] | None:
     """The delivery that has waited longest, with its merchant."""
     query = select(Delivery.id, Delivery.merchant_id).where(Delivery.next_at <= now, Delivery.merchant_id.not_in(busy))
+    if first_tries_only:
+        query = query.where(Delivery.tries == 0)
     row = connection.execute(query.order_by(Delivery.next_at, Delivery.id).limit(1)).first()
     return None if row is None else (row[0], row[1])
 

@@ -15,7 +15,9 @@ def make_engine(url: str, *, pool_size: int = 20) -> Engine:
     """An engine whose writing transactions take the write lock first (SQLite) and never wait for ever (PostgreSQL)."""
     if make_url(url).get_backend_name() == "sqlite":
         # Never SQLAlchemy's :memory: special case: its one shared connection would hide every race.
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_size=pool_size, max_overflow=10)
+        engine = create_engine(
+            url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True, pool_size=pool_size, max_overflow=10
+        )
         _tame_sqlite(engine)
         return engine
     options = (
@@ -23,6 +25,7 @@ def make_engine(url: str, *, pool_size: int = 20) -> Engine:
     )
     return create_engine(
         url,
+        hide_parameters=True,  # errors are logged, and rows hold what logs must not
         pool_pre_ping=True,
         pool_size=pool_size,
         max_overflow=10,

@@ -8,7 +8,7 @@ from collections.abc import Set
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from checkout.domain.lifecycle import (
@@ -66,6 +66,14 @@ def _move(
         .execution_options(synchronize_session=False)
     )
     return moved.scalar() is not None
+
+
+def lock_session(db: Session, session_id: str) -> None:
+    """Take the session's row first, always: whoever then moves its attempts, payments and refunds meets no deadlock.
+
+    Order, not correctness: that is the conditional UPDATEs' business. SQLite has one writer anyway.
+    """
+    db.execute(select(CheckoutSession.id).where(CheckoutSession.id == session_id).with_for_update())
 
 
 def touch_session(db: Session, session_id: str, **values: Any) -> None:

@@ -48,9 +48,17 @@ def db() -> Session:
     return cast(Session, g.db)
 
 
+def reading_db() -> Session:
+    """A session that only reads: no write lock on SQLite, nothing held on PostgreSQL."""
+    if "reading_db" not in g:
+        g.reading_db = Session(parts().reading, expire_on_commit=False, autoflush=False)
+    return cast(Session, g.reading_db)
+
+
 def close_db(_error: BaseException | None = None) -> None:
-    if session := g.pop("db", None):
-        session.close()
+    for name in ("db", "reading_db"):
+        if session := g.pop(name, None):
+            session.close()
 
 
 def now() -> datetime:

@@ -1,12 +1,14 @@
 """Who may ask, and how much at once."""
 
+from io import BytesIO
+
 from flask import abort, current_app, request
 
 from checkout.domain.errors import NotAuthentic
 from checkout.domain.links import origin_of
 from checkout.services import merchants
 from checkout.store.models import Merchant
-from checkout.web.context import db, parts
+from checkout.web.context import parts, reading_db
 
 API_BYTES, NOTICE_BYTES, FORM_BYTES = 64 * 1024, 16 * 1024, 4 * 1024
 PROBES = {"platform.healthz", "platform.readyz"}  # platforms ask for these by address, not by name
@@ -17,11 +19,12 @@ def refuse_foreign_hosts() -> None:
     if request.endpoint in PROBES:
         return
     config = parts().config
-    known = {_host(config.PUBLIC_URL)}
+    own = _host(config.PUBLIC_URL)
+    known = {own, f"{own}:{443 if config.PUBLIC_URL.startswith('https:') else 80}"}
     if not config.production:
         known |= {f"{name}:{config.PORT}" for name in ("127.0.0.1", "localhost", "[::1]", config.HOST)}
         known |= {"127.0.0.1", "localhost"}
-    if request.host not in known and not (current_app.testing and request.host == "localhost"):
+    if request.host.lower() not in known and not (current_app.testing and request.host == "localhost"):
         abort(400, "This host name is not served here.")
 
 
@@ -55,6 +58,13 @@ def limit_body(limit: int) -> None:
     request.max_content_length = limit
     if (request.content_length or 0) > limit:
         abort(413)
+    if request.content_length is None and "chunked" in request.headers.get("Transfer-Encoding", "").lower():
+        # Without a length the stream would just end at the limit, and half a body is another body.
+        body = request.environ["wsgi.input"].read(limit + 1)
+        if len(body) > limit:
+            abort(413)
+        request.environ["wsgi.input"] = BytesIO(body)
+        request.environ["CONTENT_LENGTH"] = str(len(body))
 
 
 def merchant_by_key() -> Merchant:
@@ -62,4 +72,4 @@ def merchant_by_key() -> Merchant:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise NotAuthentic("API key")
-    return merchants.merchant_with_key(db(), key.strip())
+    return merchants.merchant_with_key(reading_db(), key.strip())

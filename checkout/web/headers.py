@@ -57,11 +57,7 @@ def _say(response: Response) -> Response:
 def _compress(response: Response) -> Response:
     """Pages hold no secret beside their own address, so compressing them tells nobody anything."""
     response.vary.add("Accept-Encoding")
-    if (
-        response.mimetype not in COMPRESSED
-        or response.is_streamed
-        or "gzip" not in request.headers.get("Accept-Encoding", "")
-    ):
+    if response.mimetype not in COMPRESSED or response.is_streamed or not request.accept_encodings["gzip"]:
         return response
     body = response.get_data()
     if len(body) >= COMPRESS_FROM:

@@ -13,8 +13,8 @@ def install(app: Flask) -> None:
     found = {lang: Translations.load(f"{app.root_path}/translations", [name]) for lang, name in CATALOGUE.items()}
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
-        lambda text: found[current()].ugettext(text),
-        lambda one, many, count: found[current()].ungettext(one, many, count),
+        lambda text: found[current()].ugettext(text),  # noqa: PLW0108 - the language is this request's, not the start's
+        lambda one, many, count: found[current()].ungettext(one, many, count),  # noqa: PLW0108 - as above
         newstyle=True,
     )
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,11 +15,13 @@ from checkout.services import refunds, sessions
 from checkout.services.snapshots import snapshot
 from checkout.store.models import CheckoutSession
 from checkout.web import guards
-from checkout.web.context import db, now, parts
+from checkout.web.context import db, now, parts, reading_db
 
 bp = Blueprint("merchant_api", __name__, url_prefix="/v1")
 
 LONGEST_KEY = 255
+MOST_ROWS = 100
+UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError)
 LIST_PARAMETERS = {"reference", "status", "created_after", "limit", "cursor"}
 STATUSES = ("open", "paid", "expired", "cancelled")
 
@@ -43,8 +46,8 @@ def create() -> ResponseReturnValue:
 @bp.get("/checkout-sessions/<session_id>")
 def read(session_id: str) -> ResponseReturnValue:
     merchant = guards.merchant_by_key()
-    session = sessions.session_of(db(), merchant, session_id)
-    return jsonify(snapshot(db(), parts().terms, session))
+    session = sessions.session_of(reading_db(), merchant, session_id)
+    return jsonify(snapshot(reading_db(), parts().terms, session))
 
 
 @bp.get("/checkout-sessions")
@@ -52,7 +55,9 @@ def listing() -> ResponseReturnValue:
     """Newest first, a page at a time."""
     merchant = guards.merchant_by_key()
     filters, limit, after = _listing_wishes()
-    rows, last = sessions.list_sessions(db(), parts().terms, merchant, filters=filters, limit=limit, after=after)
+    rows, last = sessions.list_sessions(
+        reading_db(), parts().terms, merchant, filters=filters, limit=limit, after=after
+    )
     return jsonify(data=rows, next_cursor=_cursor(last) if last else None)
 
 
@@ -84,7 +89,7 @@ def refund(session_id: str) -> ResponseReturnValue:
 @bp.get("/refunds/<refund_id>")
 def read_refund(refund_id: str) -> ResponseReturnValue:
     merchant = guards.merchant_by_key()
-    return jsonify(refunds.refund_of(db(), merchant, refund_id))
+    return jsonify(refunds.refund_of(reading_db(), merchant, refund_id))
 
 
 def _json_body() -> object:
@@ -109,16 +114,16 @@ def _listing_wishes() -> tuple[dict[str, Any], int, tuple[datetime, str] | None]
     if filters["status"] not in (None, *STATUSES):
         errors["status"] = f"must be one of {', '.join(STATUSES)}"
     limit = request.args.get("limit", "20")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:4]) <= 100):
-        errors["limit"] = "must be a whole number from 1 to 100"
+    if not (re.fullmatch(r"[1-9][0-9]{0,2}", limit, re.ASCII) and int(limit) <= MOST_ROWS):
+        errors["limit"] = f"must be a whole number from 1 to {MOST_ROWS}"
     after = None
     try:
         filters["created_after"] = _moment(request.args.get("created_after"))
-    except ValueError:
+    except UNREADABLE:
         errors["created_after"] = "must be an RFC 3339 time with its zone, such as 2026-03-01T18:30:00Z"
     try:
         after = _position(request.args.get("cursor"))
-    except ValueError:
+    except UNREADABLE:
         errors["cursor"] = "must be the next_cursor of an earlier answer"
     if errors:
         raise Invalid(errors)
@@ -129,8 +134,8 @@ def _moment(text: str | None) -> datetime | None:
     if not text:
         return None
     moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("no zone")
+    if moment.tzinfo is None or not 2000 <= moment.year < 3000:  # nothing of ours is older, and databases end somewhere
+        raise ValueError("no zone, or no year of ours")
     return moment.astimezone(UTC)
 
 
@@ -143,6 +148,7 @@ def _position(cursor: str | None) -> tuple[datetime, str] | None:
     if not cursor:
         return None
     created_at, session_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    if not isinstance(created_at, str) or not isinstance(session_id, str) or not (moment := _moment(created_at)):
+    known = isinstance(session_id, str) and session_id.isascii() and session_id.isprintable()
+    if not isinstance(created_at, str) or not known or not (moment := _moment(created_at)):
         raise ValueError("not a position")
     return moment, session_id

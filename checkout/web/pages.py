@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from checkout.domain import schedule
 from checkout.domain.devices import Device
-from checkout.domain.lifecycle import AttemptStatus, SessionStatus, public_status
+from checkout.domain.lifecycle import FINAL_SESSION, AttemptStatus, SessionStatus, public_status
 from checkout.domain.signing import sign_return
 from checkout.domain.stages import FINAL, Stage, Try, stage_of
 from checkout.domain.text import plain
@@ -117,7 +117,7 @@ def build_page(
         status=public_status(SessionStatus(row.status)),
         review=row.review is not None,
         version=row.version,
-        final=stage in FINAL,
+        final=stage in FINAL or (stage is Stage.REVIEW and SessionStatus(row.status) in FINAL_SESSION),
         agent=around.device,
         mobile=around.device in (Device.MOBILE, Device.IN_WALLET),
         sandbox=around.sandbox,

@@ -43,7 +43,7 @@ def present(row: PageRow) -> Page:
 
 def _way_back(row: PageRow, stage: Stage) -> str | None:
     """Signed, with the status as it is; while there is a way to pay, a shopper who leaves may still come back."""
-    if stage not in FINAL | {Stage.CLOSING}:
+    if stage not in FINAL | {Stage.CLOSING, Stage.REVIEW}:
         return None
     owner = f"merchant/{row.merchant_id}/{WEBHOOK_SECRET}"
     secret = parts().vault.open(row.webhook_secret_sealed, owner=owner).decode()

@@ -3,11 +3,11 @@
 from flask import Blueprint, abort, jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from checkout.domain.devices import device_of
+from checkout.domain.devices import Device, device_of
 from checkout.domain.errors import Invalid, SessionClosed
 from checkout.domain.lifecycle import LIVE_ATTEMPT
 from checkout.domain.stages import WAITS, Stage
-from checkout.services import attempts, sessions
+from checkout.services import attempts, sessions, watching
 from checkout.services.snapshots import rfc3339
 from checkout.store.pages import PageRow, read_page
 from checkout.web import guards, headers, language
@@ -32,7 +32,8 @@ def show(session_id: str) -> ResponseReturnValue:
     """The page, in the state that the session is in."""
     row = _find(session_id)
     page = present(row)
-    auto = only_wallet(row) if page.stage is Stage.CHOOSE and not page.mobile else None
+    chooses = page.stage is Stage.CHOOSE and page.agent in (Device.DESKTOP, Device.TABLET)
+    auto = only_wallet(row) if chooses else None
     return render_template("pay/show.html", page=page, assets=parts().assets, auto=auto)
 
 
@@ -50,7 +51,8 @@ def choose(session_id: str) -> ResponseReturnValue:
         )
     except SessionClosed:
         return _to_page(session_id)
-    if attempt.on_phone and attempt.target and attempt.status in LIVE_ATTEMPT:
+    # Read again: while the gateway was answering the session may have ended, or a person may have to look.
+    if attempt.on_phone and attempt.target and stage_for(_find(session_id), now()) is Stage.WALLET:
         headers.allow_wallets(parts().gateways.links_of(row.base_url).sources(), framed=False)
         return redirect(attempt.target, 303)
     return _to_page(session_id)
@@ -60,8 +62,9 @@ def choose(session_id: str) -> ResponseReturnValue:
 def status(session_id: str) -> ResponseReturnValue:
     """What changed, read from our own database; never from the gateway."""
     row = _find(session_id)
-    if stage_for(row, now()) in WAITS and attempts.needs_sign_of_life(row.attempt_watched_until, now()):
-        attempts.sign_of_life(db(), row.attempt_id, now())
+    live = row.attempt_status in LIVE_ATTEMPT and stage_for(row, now()) in WAITS
+    if live and watching.needs_sign_of_life(row.attempt_watched_until, now()):
+        watching.sign_of_life(db(), row.attempt_id, now())
     as_html = request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
     page = present(row)
     tag = page_tag(page, "html" if as_html else "json")
@@ -131,7 +134,7 @@ def _find(session_id: str) -> PageRow:
 
 def _ask_soon(session_id: str) -> ResponseReturnValue:
     row = _find(session_id)
-    attempts.ask_soon(db(), row.id, now())
+    watching.ask_soon(db(), row.id, now())
     return _to_page(session_id)
 
 

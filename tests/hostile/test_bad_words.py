@@ -41,7 +41,8 @@ def test_a_list_asked_for_in_a_strange_way_is_400(world: World, bo: Merchant, qu
         headers={"Authorization": f"Bearer {bo.told.api_key}"},
     )  # fmt: skip
     assert answer.status_code == 400, answer.text[:200]
-    assert answer.json and answer.json["errors"][0]["field"] in query
+    assert answer.json
+    assert answer.json["errors"][0]["field"] in query
 
 
 BODIES: dict[str, dict[str, Any]] = {

@@ -9,7 +9,7 @@ import pytest
 from werkzeug.wrappers import Request, Response
 
 from checkout.background import Worker
-from tests.hostile.tricks import _mount
+from tests.hostile.tricks import mount
 from tests.stories.cast import World
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -39,7 +39,7 @@ def test_four_gateways_that_hang_do_not_hold_up_the_fifth(world: World) -> None:
             released.wait(15)
         return world.sandbox(environ, start_response)
 
-    _mount(world, hangs)
+    mount(world, hangs)
     world.clock.now = world.clock.now.replace(second=3)
     worker = Worker(world.parts)
     worker.start()

@@ -7,7 +7,7 @@ from werkzeug.test import Client
 
 from checkout.domain.signing import sign_notification
 from sandbox import Scenario, Trouble
-from tests.hostile.tricks import gateway_answers
+from tests.hostile.tricks import gateway_answers, gateway_hooks
 from tests.stories.cast import PUBLIC, Merchant, Shopper, World
 
 DAY = 24 * 3600
@@ -99,21 +99,18 @@ def test_a_session_under_review_takes_no_second_payment(
 def test_an_event_never_shares_its_version_with_another_content(
     world: World, ada: Shopper, bo: Merchant, session: dict[str, Any]
 ) -> None:
+    """While the gateway is asked, anybody may read the new attempt; what is told afterwards is newer."""
     world.next(Scenario.REFUSED_1104)
-    seen: dict[int, list[dict[str, Any]]] = {session["version"]: [session]}
-    before = bo.reads(session)["version"]
+    read: list[dict[str, Any]] = []
+    gateway_hooks(world, "/trade/v1/payment", lambda _: read.append(bo.reads(session)))
     ada.picks("alipay_hk")
     world.works()
     news = bo.heard()[-1]
     assert news["type"] == "attempt.failed"
-    # One touch when the attempt was made, which anybody could read while the gateway was asked; then the failure.
-    assert news["data"]["version"] > before + 1
-    assert news["data"]["version"] == bo.reads(session)["version"], seen
+    assert news["data"]["version"] > read[0]["version"]
 
 
-def test_the_one_wallet_can_be_tried_again_after_a_call_without_an_answer(
-    world: World, bo: Merchant
-) -> None:
+def test_the_one_wallet_can_be_tried_again_after_a_call_without_an_answer(world: World, bo: Merchant) -> None:
     """safety.md F2: a new attempt with a new number is allowed, the old one is watched to its end."""
     session = bo.opens(wallets=["alipay_hk"])
     ada = world.shopper(session)

@@ -44,7 +44,8 @@ def test_another_wallet_picked_while_the_first_is_booked_as_paid_ends_in_no_dead
     with meanwhile(world, "INSERT INTO payment", lambda: ada.picks("alipay")) as raised:
         world.works()
     assert raised == []
-    assert ada.answer and ada.answer.status_code == 303
+    assert ada.answer
+    assert ada.answer.status_code == 303
     assert world.row(session).status == "paid"
 
 
@@ -91,7 +92,8 @@ def test_a_shopper_is_not_sent_to_a_wallet_for_an_order_cancelled_meanwhile(
     ada = world.shopper(session, PHONE)
     gateway_hooks(world, "/trade/v1/payment", lambda _: bo.api("POST", f"/v1/checkout-sessions/{session['id']}/cancel"))
     answer = ada.picks("alipay_hk")
-    assert answer.location and answer.location.endswith(f"/pay/{session['id']}")
+    assert answer.location
+    assert answer.location.endswith(f"/pay/{session['id']}")
 
 
 def test_of_two_paid_within_one_enquiry_the_earlier_is_accepted(

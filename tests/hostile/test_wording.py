@@ -1,20 +1,19 @@
 """Months, notices alone, and addresses with odd writing."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from werkzeug.test import Client
 
-from sandbox import Trouble
-from tests.stories.cast import DESKTOP, PUBLIC, Merchant, Shopper, World
-from tests.hostile.test_never_again import notified
+from sandbox import Scenario
+from tests.hostile.tricks import mount
+from tests.stories.cast import DESKTOP, PHONE, PUBLIC, Merchant, Shopper, World
 
 QUERY = "/trade/v1/query"
 
 
-def test_a_success_found_in_one_month_counts_though_the_other_month_cannot_be_asked(
-    world: World, bo: Merchant
-) -> None:
+def test_a_success_found_in_one_month_counts_though_the_other_month_cannot_be_asked(world: World, bo: Merchant) -> None:
     """At a month's edge two calls are made; the first finds the payment, the second gets no answer."""
     world.clock.now = datetime(2026, 3, 31, 15, 58, tzinfo=UTC)  # two minutes to midnight in Hong Kong
     session = bo.opens()
@@ -33,25 +32,9 @@ def test_a_success_found_in_one_month_counts_though_the_other_month_cannot_be_as
                 return [b""]
         return world.sandbox(environ, start_response)
 
-    from tests.hostile.tricks import _mount
-
-    _mount(world, second_fails)
+    mount(world, second_fails)
     world.passes(60)
     assert calls >= 2
-    assert ada.sees() == "Paid"
-
-
-def test_a_genuine_notice_settles_when_no_enquiry_was_answered_for_a_minute(
-    world: World, ada: Shopper, bo: Merchant, session: dict[str, Any]
-) -> None:
-    """design.md section 3, rule 3: alone it settles only when no enquiry answer can be had for 60 s."""
-    ada.picks("alipay_hk")
-    world.ledger.inject(QUERY, Trouble.HTTP_500, 10_000)
-    world.passes(3)
-    notified(world, bo, world.attempt(session).out_trade_no)
-    world.passes(50)
-    assert ada.sees() != "Paid"
-    world.passes(60)
     assert ada.sees() == "Paid"
 
 
@@ -72,15 +55,12 @@ def test_a_client_that_refuses_gzip_gets_none(world: World, ada: Shopper) -> Non
 def test_a_bot_that_runs_scripts_starts_no_payment(world: World, bo: Merchant) -> None:
     session = bo.opens(wallets=["alipay_hk"])
     bot = world.shopper(session, "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)")
-    assert "data-auto" not in bot.page()
+    assert not re.search(r"<(form|button)[^>]*data-auto", bot.page())
 
 
 def test_a_tap_that_may_fail_has_the_address_beside_it(world: World, bo: Merchant) -> None:
     """interface.md section 3: the page's own address stands in a data-copy element wherever a jump may fail."""
     session = bo.opens()
-    from sandbox import Scenario
-    from tests.stories.cast import PHONE
-
     ada = world.shopper(session, PHONE)
     world.next(Scenario.REFUSED_1104)
     ada.picks("alipay_hk")

@@ -26,7 +26,7 @@ def meanwhile(world: World, statement: str, act: Callable[[], object]) -> Iterat
     def run() -> None:
         try:
             act()
-        except BaseException as error:  # noqa: BLE001 - handed to the test
+        except BaseException as error:  # handed to the test
             raised.append(error)
 
     def before(_c: Any, _cursor: Any, text: str, *_: Any) -> None:
@@ -55,7 +55,7 @@ def gateway_answers(world: World, path: str, edit: Callable[[dict[str, Any]], di
         answer.set_data(json.dumps(edit(json.loads(answer.get_data()))))
         return answer(environ, start_response)
 
-    _mount(world, between)
+    mount(world, between)
 
 
 def gateway_hooks(world: World, path: str, act: Callable[[Request], object]) -> None:
@@ -67,10 +67,10 @@ def gateway_hooks(world: World, path: str, act: Callable[[Request], object]) -> 
             act(Request(environ))
         return answer(environ, start_response)
 
-    _mount(world, between)
+    mount(world, between)
 
 
-def _mount(world: World, app: Any) -> None:
+def mount(world: World, app: Any) -> None:
     http: requests.Session = world.parts.gateways._transport._http
     for scheme in ("http://", "https://"):
         http.mount(scheme, WsgiAdapter(app))
