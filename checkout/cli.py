@@ -7,7 +7,6 @@ from typing import Any
 import click
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
-from sqlalchemy.orm import Session
 
 from checkout.domain.errors import GatewayError, GatewayRefused, Invalid
 from checkout.domain.ids import new_trade_no
@@ -18,7 +17,7 @@ from checkout.services import merchants
 from checkout.services.merchants import Introduction, Shop
 from checkout.store import migrating
 from checkout.store.models import Merchant
-from checkout.web.context import parts
+from checkout.web.context import parts, reading_session
 from config import Config
 
 database = AppGroup("db", help="The database.")
@@ -157,7 +156,7 @@ def check(merchant_id: str) -> None:
 @with_appcontext
 def audit(as_json: bool) -> None:
     """Evaluate the money invariants over the books. Exit 0 when all hold."""
-    with Session(parts().reading) as db:
+    with reading_session(parts()) as db:
         violations = auditing.audit(db)
     if as_json:
         click.echo(json.dumps({"violations": [violation.as_dict() for violation in violations]}))

@@ -82,8 +82,8 @@ def test_a_setting_is_read_as(env: dict[str, str], field: str, value: Any) -> No
     ({"DEBUG": "1"},                               "Unset DEBUG"),
     ({"SANDBOX": "1"},                             "Unset SANDBOX and DEMO_SHOP"),
     ({"DEMO_SHOP": "1"},                           "Unset SANDBOX and DEMO_SHOP"),
-    ({"QFPAY_BASE_URL": "http://127.0.0.1:8000/sandbox"}, "Set QFPAY_BASE_URL to another address: it must start with https"),
-    ({"MERCHANT_WEBHOOK_URL": "http://shop.example/"},    "Set MERCHANT_WEBHOOK_URL to another address: it must start with https"),
+    ({"QFPAY_BASE_URL": "http://127.0.0.1:8000/sandbox"}, "Set QFPAY_BASE_URL to another address"),
+    ({"MERCHANT_WEBHOOK_URL": "http://shop.example/"},    "Set MERCHANT_WEBHOOK_URL to another address"),
     ({"MERCHANT_RETURN_ORIGINS": "http://shop.example"},  "Set MERCHANT_RETURN_ORIGINS to other origins"),
 ])  # fmt: skip
 def test_production_refuses(change: dict[str, str], said: str) -> None:

@@ -57,7 +57,8 @@ TABLE_WRITERS = "migrations/versions"  # written by Alembic's template: one func
 SLEEPERS = {
     "tests/servers.py": "asks a starting process whether it is up, again and again, until a deadline",
     "tests/sandbox/test_processes.py": "the same, for two processes that share a ledger",
-    "tests/processes/cast.py": "the pretend gateway's own slowness, halved: requests are cut off while they wait for it",
+    "tests/processes/cast.py": "the pretend gateway's own slowness, halved: requests are cut off while they wait",
+    "tests/hostile/test_lanes.py": "asks running threads what they have done, again and again, until a deadline",
     "tests/browser/test_weight.py": "a crowd of pages that poll: the pause between two questions is part of the crowd",
     "tests/services/test_webhooks.py": "an endpoint that drips its answer: the slowness is what is tested",
 }

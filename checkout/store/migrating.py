@@ -29,6 +29,5 @@ def upgrade(engine: Engine) -> None:
     with engine.connect() as connection:
         if connection.dialect.name == "postgresql":  # a migration may take longer than a request may
             connection.exec_driver_sql("SET statement_timeout = 0")
-            connection.commit()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
 
-from checkout.store.models import Attempt, CheckoutSession, Delivery, Event, Merchant, Payment
+from checkout.store.models import Attempt, CheckoutSession, Delivery, Event, Merchant, Payment, Refund
 
 # Row is generic column by column; thirty type parameters would say nothing.
 PageRow = Row[*tuple[Any, ...]]
@@ -49,6 +49,16 @@ def read_payments(connection: Connection, session_id: str) -> list[PageRow]:
         .join(Attempt, Attempt.id == Payment.attempt_id)
         .where(Payment.session_id == session_id)
         .order_by(Payment.created_at, Payment.id)
+    )
+    return list(connection.execute(query))
+
+
+def read_returned(connection: Connection, session_id: str) -> list[PageRow]:
+    """What goes back by itself: why, how much, and how far it is."""
+    query = (
+        select(Refund.cause, Refund.amount, Refund.status)
+        .where(Refund.session_id == session_id, Refund.cause != "merchant")
+        .order_by(Refund.created_at, Refund.id)
     )
     return list(connection.execute(query))
 

@@ -48,10 +48,14 @@ def db() -> Session:
     return cast(Session, g.db)
 
 
+def reading_session(joined: Parts) -> Session:
+    return Session(joined.reading, expire_on_commit=False, autoflush=False)
+
+
 def reading_db() -> Session:
     """A session that only reads: no write lock on SQLite, nothing held on PostgreSQL."""
     if "reading_db" not in g:
-        g.reading_db = Session(parts().reading, expire_on_commit=False, autoflush=False)
+        g.reading_db = reading_session(parts())
     return cast(Session, g.reading_db)
 
 

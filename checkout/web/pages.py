@@ -73,6 +73,7 @@ class Page:
     payments: tuple[tuple[str, str, str, int], ...]
     closing_as: str | None
     merchant_told: bool | None
+    returned: tuple[tuple[str, int, bool], ...] = ()  # cause (surplus, late), amount, whether it has arrived
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def build_page(
     return_href: str | None,
     payments: tuple[tuple[str, str, str, int], ...],
     told: bool | None,
+    returned: tuple[tuple[str, int, bool], ...] = (),
 ) -> Page:
     """Put one page together. Reads nothing, changes nothing."""
     stage = stage_for(row, around.now)
@@ -133,6 +135,7 @@ def build_page(
         payments=payments,
         closing_as=row.closing_as or ("expired" if stage is Stage.CLOSING else None),
         merchant_told=told,
+        returned=returned,
         **_order(row),
         **_addresses(row, around),
     )

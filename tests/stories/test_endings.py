@@ -83,6 +83,8 @@ def test_late_money_follows_the_policy_of_the_session(world: World, bo: Merchant
         assert (told["status"], told["review"], told["amount_refunded"]) == ("expired", False, 0)
         assert [(refund["cause"], refund["status"]) for refund in told["refunds"]] == [("late", "succeeded")]
         assert kinds[-2:] == ["payment.late", "refund.succeeded"]
+        assert "HK$88.00 came after the time limit and was sent back" in ada.page()
+        assert "Nothing was paid" not in ada.page()
     else:
         assert (told["status"], told["review"]) == ("expired", True)
         assert [payment["role"] for payment in told["payments"]] == ["late"]

@@ -131,6 +131,8 @@ def test_paying_both_codes_is_seen_and_said(world: World, ada: Shopper, session:
     kinds = [news["type"] for news in bo.heard()]
     assert (kinds.count("checkout_session.paid"), kinds.count("refund.succeeded")) == (1, 1)
     assert "payment.surplus" in kinds
+    receipt = ada.asks("GET", f"{ada.path}/receipt").text
+    assert all("A second payment of HK$88.00 was sent back" in text for text in (ada.page(), receipt))
 
 
 def test_the_gateway_hears_the_fields_of_its_dossier(world: World) -> None:
