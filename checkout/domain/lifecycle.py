@@ -85,6 +85,7 @@ REFUND_COMES_FROM: dict[RefundStatus, frozenset[RefundStatus]] = {
 # fmt: on
 
 FINAL_SESSION = frozenset({S.PAID, S.EXPIRED, S.CANCELLED})
+REFUND_IN_FLIGHT = frozenset({R.SENT, R.UNKNOWN})
 LIVE_ATTEMPT = frozenset({A.CREATED, A.PENDING, A.UNKNOWN})
 
 

@@ -11,9 +11,9 @@ from checkout.crash_points import crash_point
 from checkout.domain.errors import GatewayGarbled, Invalid, NotFound
 from checkout.gateway.accounts import Gateways
 from checkout.services import words
-from checkout.services.watching import make_number_due
+from checkout.services.watching import make_number_due, make_refund_due
 from checkout.services.words import Said
-from checkout.store.models import Attempt, Merchant
+from checkout.store.models import Merchant, TradeNo
 
 log = logging.getLogger(__name__)
 
@@ -36,18 +36,18 @@ def receive(
         raise Invalid({"body": f"is signed, but no notification: {error}"}) from None
     if not (1 <= len(record.out_trade_no) <= LONGEST_NUMBER and record.out_trade_no.isprintable()):
         raise Invalid({"out_trade_no": f"must be 1 to {LONGEST_NUMBER} printable characters"})
-    attempt = db.scalar(
-        select(Attempt).where(Attempt.merchant_id == merchant.id, Attempt.out_trade_no == record.out_trade_no)
-    )
-    if attempt is None:  # perhaps lost with a restored backup: kept, acknowledged, and somebody is told
+    number = db.scalar(select(TradeNo).where(TradeNo.number == record.out_trade_no, TradeNo.merchant_id == merchant.id))
+    if number is None:  # perhaps lost with a restored backup: kept, acknowledged, and somebody is told
         log.error("notification for an unknown number", extra={"merchant": merchant.id})
     try:
-        said = Said(merchant.id, "notification", body, record.out_trade_no, known=attempt is not None)
+        said = Said(merchant.id, "notification", body, record.out_trade_no, known=number is not None)
         words.keep(db, gateways.vault, said, now)
     except IntegrityError:  # the same notice, stored by another process at this moment
         db.rollback()
-    if attempt is not None:
-        make_number_due(db, attempt.id, now)
+    if number is not None and number.kind == "payment":
+        make_number_due(db, number.owner_id, now)
+    elif number is not None:
+        make_refund_due(db, number.owner_id, now)
     crash_point("notice.before_commit")
     db.commit()
     crash_point("notice.committed")

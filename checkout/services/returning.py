@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from checkout.crash_points import crash_point
 from checkout.domain import refunding
 from checkout.domain.errors import GatewayError, GatewayUnreachable
-from checkout.domain.lifecycle import RefundStatus
+from checkout.domain.lifecycle import REFUND_IN_FLIGHT, RefundStatus
 from checkout.domain.vault import CannotOpen
 from checkout.gateway.client import (
     Gateway,
@@ -36,7 +36,6 @@ log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)  # twice the longest refund call: a crash leaves the row due
 SEND_SECONDS = 30.0
-IN_FLIGHT = (RefundStatus.SENT, RefundStatus.UNKNOWN)
 
 
 def move_next_refund(asking: Asking) -> bool:
@@ -53,7 +52,7 @@ def move_next_refund(asking: Asking) -> bool:
 def _move(db: Session, asking: Asking, refund_id: str) -> bool:
     now = asking.clock()
     refund = db.get_one(Refund, refund_id, populate_existing=True)
-    if refund.status in IN_FLIGHT:
+    if refund.status in REFUND_IN_FLIGHT:
         return _enquire(db, asking, refund, now)
     if refund.status is not RefundStatus.RESERVED:
         return False
@@ -72,7 +71,9 @@ def _after_its_siblings(db: Session, refund: Refund, now: datetime) -> datetime 
         )
     ).all()
     recently = now - refunding.BETWEEN
-    busy = any(status in IN_FLIGHT or (sent_at is not None and sent_at > recently) for status, sent_at in siblings)
+    busy = any(
+        status in REFUND_IN_FLIGHT or (sent_at is not None and sent_at > recently) for status, sent_at in siblings
+    )
     return now + refunding.BETWEEN if busy else None
 
 
@@ -166,7 +167,7 @@ def _fail(db: Session, asking: Asking, refund: Refund, code: str, now: datetime)
 def _enquire(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool:
     claimed = db.execute(
         update(Refund)
-        .where(Refund.id == refund.id, Refund.status.in_(IN_FLIGHT), Refund.next_at <= now)
+        .where(Refund.id == refund.id, Refund.status.in_(REFUND_IN_FLIGHT), Refund.next_at <= now)
         .values(next_at=now + LEASE)
         .returning(Refund.id)
         .execution_options(synchronize_session=False)

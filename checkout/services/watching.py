@@ -7,8 +7,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from checkout.domain import schedule
-from checkout.domain.lifecycle import LIVE_ATTEMPT, AttemptStatus
-from checkout.store.models import Attempt
+from checkout.domain.lifecycle import LIVE_ATTEMPT, REFUND_IN_FLIGHT, AttemptStatus
+from checkout.store.models import Attempt, Refund
 
 
 def make_due(db: Session, session_id: str, now: datetime) -> int:
@@ -44,6 +44,16 @@ def make_number_due(db: Session, attempt_id: str, now: datetime) -> None:
         update(Attempt)
         .where(Attempt.id == attempt_id, Attempt.next_at.is_(None) | (Attempt.next_at > soonest))
         .values(next_at=soonest)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def make_refund_due(db: Session, refund_id: str, now: datetime) -> None:
+    """The gateway spoke of this refund: ask about it now, if we do not know already. Commits nothing."""
+    db.execute(
+        update(Refund)
+        .where(Refund.id == refund_id, Refund.status.in_(REFUND_IN_FLIGHT), Refund.next_at > now)
+        .values(next_at=now)
         .execution_options(synchronize_session=False)
     )
 

@@ -181,3 +181,16 @@ def test_a_surplus_goes_back_within_a_minute(world: World, bo: Merchant) -> None
     calls = world.ledger.calls(REFUND)
     assert len(calls) == 1
     assert calls[0].at - paid_at <= timedelta(seconds=60)
+
+
+def test_the_gateways_word_about_a_refund_is_known(
+    world: World, bo: Merchant, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = pay(world, bo, Scenario.REFUND_PROCESSING)
+    world.notifies()
+    answer = asks(bo, session)
+    world.passes(25)
+    assert world.notifies() == [200]
+    world.passes(2)
+    assert read(bo, answer)["status"] == "succeeded"
+    assert "unknown number" not in caplog.text
