@@ -23,14 +23,22 @@ def echo(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterabl
     return [f"{environ['wsgi.url_scheme']} {environ['SCRIPT_NAME']}{environ['PATH_INFO']}".encode()]
 
 
+PRODUCTION = {
+    "ENV": "production",
+    "SECRET_KEY": "s" * 40,
+    "PUBLIC_URL": "https://pay.example.com",
+    "DATABASE_URL": "postgres://db.example/sampan",
+}
+
+
 @pytest.mark.parametrize(
     ("environment", "bind"),
     [
         ({}, "127.0.0.1:8000"),
         ({"PORT": "9000"}, "127.0.0.1:9000"),
-        ({"ENV": "production"}, "127.0.0.1:8000"),
-        ({"ENV": "production", "PORT": "9000"}, "0.0.0.0:9000"),
-        ({"ENV": "production", "PORT": "9000", "HOST": "10.0.0.7"}, "10.0.0.7:9000"),
+        (PRODUCTION, "127.0.0.1:8000"),
+        (PRODUCTION | {"PORT": "9000"}, "0.0.0.0:9000"),
+        (PRODUCTION | {"PORT": "9000", "HOST": "10.0.0.7"}, "10.0.0.7:9000"),
     ],
 )
 def test_only_a_platform_gets_every_interface(
@@ -39,6 +47,14 @@ def test_only_a_platform_gets_every_interface(
     _set_only(monkeypatch, environment)
 
     assert runpy.run_path(str(CONFIG))["bind"] == bind
+
+
+def test_a_bad_setting_stops_the_start_with_its_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a worker process it would be tried again for ever."""
+    _set_only(monkeypatch, {"ENV": "production"})
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(str(CONFIG))
+    assert str(stopped.value).startswith("Set SECRET_KEY")
 
 
 @pytest.mark.parametrize(("concurrency", "expected"), [("1", {1}), ("7", {7}), ("", {1, 2, 3, 4})])

@@ -11,7 +11,7 @@ BUSY_SECONDS = 5
 READ_ONLY = {"sampan_read_only": True}
 
 
-def make_engine(url: str, *, pool_size: int = 20) -> Engine:
+def make_engine(url: str, *, pool_size: int = 10) -> Engine:
     """An engine whose writing transactions take the write lock first (SQLite) and never wait for ever (PostgreSQL)."""
     if make_url(url).get_backend_name() == "sqlite":
         # Never SQLAlchemy's :memory: special case: its one shared connection would hide every race.

@@ -29,7 +29,7 @@ def test_several_numbers_are_one_signed_call() -> None:
     wire.gateway("M1").enquire(["ORD1", "ORD2"], None)
     path, form, environ = wire.asked[0]
     assert path == "/trade/v1/query"
-    assert form == {"out_trade_no": "ORD1,ORD2", "page": "1", "page_size": "100", "mchid": "M1"}
+    assert form == {"out_trade_no": "ORD1,ORD2", "page": "1", "page_size": str(PAGE_SIZE), "mchid": "M1"}
     assert environ["HTTP_X_QF_SIGN"] == sign_request(form, KEY, "sha256")
 
 
@@ -68,22 +68,22 @@ def test_no_record_is_an_answer_too(data: object) -> None:
 
 
 def test_pages_are_turned_until_one_is_not_full() -> None:
-    wire = Wire(full_page(0), full_page(100), page({**ITEM, "syssn": "last"}))
+    wire = Wire(full_page(0), full_page(PAGE_SIZE), page({**ITEM, "syssn": "last"}))
     enquiry = wire.gateway().enquire(["ORD1"], None)
-    assert len(enquiry.records) == 201
+    assert len(enquiry.records) == 2 * PAGE_SIZE + 1
     assert [form["page"] for _, form, _ in wire.asked] == ["1", "2", "3"]
     assert len(enquiry.raw.splitlines()) == 3
 
 
 def test_a_gateway_that_does_not_turn_pages_is_asked_twice_and_no_more() -> None:
     wire = Wire(full_page(0))
-    assert len(wire.gateway().enquire(["ORD1"], None).records) == 100
+    assert len(wire.gateway().enquire(["ORD1"], None).records) == PAGE_SIZE
     assert len(wire.asked) == 2
 
 
 def test_an_enquiry_without_end_is_given_up() -> None:
     with pytest.raises(GatewayGarbled):
-        Wire(*(full_page(100 * number) for number in range(50))).gateway().enquire(["ORD1"], None)
+        Wire(*(full_page(PAGE_SIZE * number) for number in range(50))).gateway().enquire(["ORD1"], None)
 
 
 def test_the_outer_success_is_never_a_records() -> None:
