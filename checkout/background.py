@@ -23,7 +23,7 @@ Step = Callable[[], bool]  # does one small thing; False: there was nothing to d
 
 IDLE_SECONDS = 0.5
 AFTER_TROUBLE_SECONDS = 3.0
-STOP_SECONDS = 20.0
+STOP_SECONDS, SANDBOX_STOP_SECONDS = 20.0, 2.0
 KEYS_KEPT = timedelta(days=7)  # by the promise of safety.md F57
 FORGET_SECONDS = 3600.0
 # A call to one gateway or endpoint may hang for its whole deadline; others must not wait behind it.
@@ -54,7 +54,8 @@ class Worker:
     def stop(self) -> None:
         """Finish the steps under way; what does not finish in time is leased, and due again when the lease ends."""
         self._stopping.set()
-        deadline = time.monotonic() + STOP_SECONDS
+        # With the sandbox in this very process, a call under way waits for a server that is stopping too.
+        deadline = time.monotonic() + (SANDBOX_STOP_SECONDS if self._joined.config.SANDBOX else STOP_SECONDS)
         for thread in self._threads:
             thread.join(max(deadline - time.monotonic(), 0))
 
