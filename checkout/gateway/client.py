@@ -72,17 +72,9 @@ class Gateway:
 
         Raises ValueError for an order that breaks the wire's own rules: that is our mistake, and nothing was sent.
         """
-        fields = payment_fields(order)
-        try:
-            answer = self._post("/trade/v1/payment", fields)
-        except SentNothing as fault:
-            return NotSent(str(fault))
-        except SentUnanswered as fault:
-            return Unknown(str(fault))
-        if answer.status == _TOO_MANY:
-            return NotSent("http 429")
-        if answer.status != 200:
-            return Unknown(f"http {answer.status}", answer.body)
+        answer = self._exchange("/trade/v1/payment", payment_fields(order))
+        if not isinstance(answer, Answer):
+            return answer
         try:
             return self._outcome(order, overlaid(read_json(answer.body)), answer.body)
         except GatewayGarbled as fault:
@@ -120,8 +112,20 @@ class Gateway:
 
     def refund(self, order: RefundOrder, *, seconds: float = 30.0) -> RefundOutcome:
         """Have money sent back. Whatever the wire does is an outcome; Unknown is enquired about, never sent anew."""
+        answer = self._exchange("/trade/v1/refund", refund_fields(order), seconds=seconds)
+        if not isinstance(answer, Answer):
+            return answer
         try:
-            answer = self._post("/trade/v1/refund", refund_fields(order), seconds=seconds)
+            return _refund_outcome(order, overlaid(read_json(answer.body)), answer.body)
+        except GatewayGarbled as fault:
+            return Unknown(str(fault), answer.body)
+
+    def _exchange(
+        self, path: str, fields: Mapping[str, str], seconds: float | None = None
+    ) -> Answer | NotSent | Unknown:
+        """Send what moves money, once; an answer only when there is one to read."""
+        try:
+            answer = self._post(path, fields, seconds=seconds)
         except SentNothing as fault:
             return NotSent(str(fault))
         except SentUnanswered as fault:
@@ -130,10 +134,7 @@ class Gateway:
             return NotSent("http 429")
         if answer.status != 200:
             return Unknown(f"http {answer.status}", answer.body)
-        try:
-            return _refund_outcome(order, overlaid(read_json(answer.body)), answer.body)
-        except GatewayGarbled as fault:
-            return Unknown(str(fault), answer.body)
+        return answer
 
     def enquire(self, numbers: Sequence[str], window: Window | None, *, deadline: float = 10.0) -> Enquiry:
         """Ask what became of these out_trade_nos, all pages within `deadline` seconds.
