@@ -8,6 +8,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
+from checkout import logs
 from checkout.domain.errors import GatewayError, GatewayRefused, Invalid
 from checkout.domain.ids import new_trade_no
 from checkout.domain.wallets import DESKTOP_SWITCHES, WALLETS
@@ -38,6 +39,7 @@ def install(app: Flask) -> None:
 @with_appcontext
 def upgrade() -> None:
     """Apply missing migrations, then create or update the merchant of the environment."""
+    logs.to_stderr()
     joined = parts()
     migrating.upgrade(joined.engine)
     config = joined.config
@@ -102,6 +104,7 @@ def add(
     *, as_json: bool, pay_types: Any, frame: Any, limit_pay: Any, udid: Any, code_minutes: Any, **shop: Any
 ) -> None:
     """Add a merchant; prints its keys once."""
+    logs.to_stderr()
     joined = parts()
     options = _options(pay_types=pay_types, frame=frame, limit_pay=limit_pay, udid=udid, code_minutes=code_minutes)
     with joined.sessions() as db:
@@ -130,6 +133,7 @@ def _introduce(told: Introduction, *, hide_key: bool = False, hide_secret: bool 
 @with_appcontext
 def check(merchant_id: str) -> None:
     """Ask the gateway about a number that does not exist: its answer tells whether the credentials work."""
+    logs.to_stderr()
     joined = parts()
     with joined.sessions() as db:
         found = db.get(Merchant, merchant_id)
@@ -156,6 +160,7 @@ def check(merchant_id: str) -> None:
 @with_appcontext
 def audit(as_json: bool) -> None:
     """Evaluate the money invariants over the books. Exit 0 when all hold."""
+    logs.to_stderr()
     with reading_session(parts()) as db:
         violations = auditing.audit(db)
     if as_json:

@@ -4,7 +4,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
@@ -59,3 +59,10 @@ def set_up(*, json_lines: bool, level: str) -> None:
     root.setLevel(level)
     logging.getLogger("werkzeug").setLevel("WARNING")
     logging.getLogger("alembic").setLevel("WARNING")
+
+
+def to_stderr() -> None:
+    """For commands: what a person or a script asked for stands alone on stdout."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter):  # ours, and nobody else's
+            cast(logging.StreamHandler[Any], handler).setStream(sys.stderr)
