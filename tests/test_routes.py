@@ -16,8 +16,9 @@ from tests.stories.cast import Merchant, Shopper, World
 # previews, prefetchers and the Back button, so it never touches money: at most it says that somebody is looking.
 # fmt: off
 GETS: dict[str, set[str]] = {
-    "/pay/<>":                   set(),
-    "/pay/<>/status":            {"attempt"},  # a sign of life: somebody watches, so ask the gateway at the lively pace
+    # A sign of life: somebody watches, so ask the gateway at the lively pace. The page, for those without scripts.
+    "/pay/<>":                   {"attempt"},
+    "/pay/<>/status":            {"attempt"},
     "/pay/<>/return":            {"attempt"},  # makes an enquiry due
     "/pay/<>/receipt":           set(),
     "/checkout":                 {"session"},  # a signed link opens a session: the signature is the consent

@@ -34,6 +34,14 @@ def waits_until(code: str, now: datetime, tries: int) -> datetime | None:
     return None
 
 
+def may_be_there(code: str, klass: str) -> bool:
+    """Whether a refusal only says "later", as under maintenance: then an enquiry must tell before it is sent again.
+
+    1265 and 1269 say later too, but are certain: nothing was booked, and `waits_until` knows until when.
+    """
+    return klass == "retry" and code not in {"1265", "1269"}
+
+
 def after_no_answer(now: datetime, tries: int) -> datetime:
     """When to ask again about a refund: 3 s, 6 s, 12 s … half an hour."""
     return now + timedelta(seconds=min(3 * 2 ** min(tries, 10), 1800))

@@ -58,9 +58,11 @@ def _settle(db: Session, terms: Terms, attempt: Attempt, record: Record, now: da
         record = replace(record, syssn=attempt.syssn)
     if not _storable(record):
         return reviews.open_review(db, terms, attempt.session_id, "unreadable_answer", now)
-    known = select(Payment.id).where(Payment.merchant_id == attempt.merchant_id, Payment.syssn == record.syssn)
-    if db.scalar(known):
-        return False
+    known = select(Payment.attempt_id).where(Payment.merchant_id == attempt.merchant_id, Payment.syssn == record.syssn)
+    if booked_for := db.scalar(known):
+        if booked_for == attempt.id:
+            return False
+        return reviews.open_review(db, terms, attempt.session_id, "syssn_of_another", now)
     session = db.get_one(CheckoutSession, attempt.session_id, populate_existing=True)
     mismatch = _mismatch(session, attempt, record)
     role = Role.MISMATCH if mismatch else _claim(db, session, record, now)
@@ -75,7 +77,12 @@ def _settle(db: Session, terms: Terms, attempt: Attempt, record: Record, now: da
 
 
 def _storable(record: Record) -> bool:
-    """Whether our columns, and PostgreSQL, can hold what the gateway said, letter for letter."""
+    """Whether it names an amount, and our columns and PostgreSQL can hold its words letter for letter.
+
+    What it does not say is never filled in from our own order: a booked payment is the gateway's word alone.
+    """
+    if not record.amount:
+        return False
     texts = ((record.syssn, 64), (record.currency, 3), (record.pay_type, 6))
     return all(len(text) <= longest and text.isascii() and text.isprintable() for text, longest in texts)
 
@@ -118,9 +125,9 @@ def _payment(attempt: Attempt, session: CheckoutSession, record: Record, role: R
         role=role,
         out_trade_no=record.out_trade_no,
         syssn=record.syssn,
-        amount=session.amount if record.amount is None else record.amount,
-        currency=record.currency or session.currency,
-        pay_type=record.pay_type or attempt.pay_type,
+        amount=record.amount,
+        currency=record.currency,
+        pay_type=record.pay_type,
         proof="enquiry",
         paid_at=record.paid_at,
         system_at=record.system_at,

@@ -124,6 +124,9 @@ def _record(db: Session, asking: Asking, refund: Refund, outcome: RefundOutcome,
         case Refunded(syssn=syssn, raw=raw):
             _keep(db, asking, refund, raw, now)
             _succeed(db, asking, refund, syssn, now)
+        case Refused(code=code, meaning=meaning) if refunding.may_be_there(code, meaning.klass):
+            log.warning("refund put off by the gateway: %s", code, extra={"refund": refund.id})
+            move_refund(db, refund.id, RefundStatus.UNKNOWN, next_at=now + refunding.BETWEEN)
         case Refused(code=code):
             _refused(db, asking, refund, code, now)
         case NotSent(reason=reason):

@@ -12,8 +12,8 @@ ANCHOR_SECONDS = 20.0
 class DatabaseClock:
     """`now()` in UTC by the database, asked for each 20 s and carried on by the monotonic clock in between.
 
-    A wall clock that is set back, or wrong, on one machine moves nothing: on PostgreSQL all
-    processes share one clock; on SQLite the file's machine is the only one there is.
+    On PostgreSQL all processes share one clock, and a wrong or jumping one on their own machines
+    moves nothing. On SQLite there is one machine and its clock: a jump of it is followed within 20 s.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -30,6 +30,9 @@ class DatabaseClock:
 
     def _ask(self) -> tuple[datetime, float]:
         with self._lock:
+            anchor = self._anchor
+            if anchor and time.monotonic() - anchor[1] <= ANCHOR_SECONDS:
+                return anchor  # another thread has just asked
             if self._engine.dialect.name == "sqlite":
                 anchor = (datetime.now(UTC), time.monotonic())
             else:

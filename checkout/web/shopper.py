@@ -31,6 +31,7 @@ def _guard() -> None:
 def show(session_id: str) -> ResponseReturnValue:
     """The page, in the state that the session is in."""
     row = _find(session_id)
+    _sign_of_life(row)  # without JavaScript the page is fetched again instead of its status
     page = present(row)
     chooses = page.stage is Stage.CHOOSE and page.agent in (Device.DESKTOP, Device.TABLET)
     auto = only_wallet(row) if chooses else None
@@ -62,9 +63,7 @@ def choose(session_id: str) -> ResponseReturnValue:
 def status(session_id: str) -> ResponseReturnValue:
     """What changed, read from our own database; never from the gateway."""
     row = _find(session_id)
-    live = row.attempt_status in LIVE_ATTEMPT and stage_for(row, now()) in WAITS
-    if live and watching.needs_sign_of_life(row.attempt_watched_until, now()):
-        watching.sign_of_life(db(), row.attempt_id, now())
+    _sign_of_life(row)
     as_html = request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
     page = present(row)
     tag = page_tag(page, "html" if as_html else "json")
@@ -130,6 +129,14 @@ def _find(session_id: str) -> PageRow:
         abort(404)
     language.choose(row.locale)
     return row
+
+
+def _sign_of_life(row: PageRow) -> None:
+    """Somebody waits at this page: note it, seldom, so that the gateway is asked at the lively pace."""
+    waits = row.attempt_status in LIVE_ATTEMPT and stage_for(row, now()) in WAITS
+    a_person = device_of(request.user_agent.string) is not Device.BOT
+    if waits and a_person and watching.needs_sign_of_life(row.attempt_watched_until, now()):
+        watching.sign_of_life(db(), row.attempt_id, now())
 
 
 def _ask_soon(session_id: str) -> ResponseReturnValue:

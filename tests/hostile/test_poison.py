@@ -89,6 +89,35 @@ def test_successes_without_a_syssn_are_not_taken_for_one_another(world: World, b
     assert all(one["status"] == "paid" or one["review"] for one in told), [one["status"] for one in told]
 
 
+def test_one_number_of_the_gateway_for_two_orders_calls_for_a_person(world: World, bo: Merchant) -> None:
+    gateway_answers(
+        world, QUERY, lambda answer: answer | {"data": [item | {"syssn": "2026031"} for item in answer["data"]]}
+    )
+    sessions = [bo.opens(reference=f"A-{n}") for n in range(2)]
+    for one in sessions:
+        world.shopper(one).picks("alipay_hk")
+        world.pays(one)
+    world.passes(20)
+    assert sorted((told["status"], told["review"]) for told in map(bo.reads, sessions)) == [
+        ("open", True),
+        ("paid", False),
+    ]
+
+
+def test_money_of_no_amount_is_never_given_ours(
+    world: World, bo: Merchant, ada: Shopper, session: dict[str, Any]
+) -> None:
+    def edit(answer: dict[str, Any]) -> dict[str, Any]:
+        return answer | {"data": [{k: v for k, v in item.items() if k != "txamt"} for item in answer["data"]]}
+
+    gateway_answers(world, QUERY, edit)
+    ada.picks("alipay_hk")
+    world.pays(session)
+    world.passes(10)
+    told = bo.reads(session)
+    assert (told["status"], told["review"], told["payments"]) == ("open", True, [])
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_hundred_attempts_due_at_once_get_their_answers(world: World, bo: Merchant) -> None:
     """QFPay's record has 27 fields (qfpay.md section 4); a hundred of them are more than 64 KiB."""

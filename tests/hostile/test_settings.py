@@ -42,8 +42,8 @@ def test_it_stops_the_start_with_one_sentence(env: dict[str, str]) -> None:
 
 
 def test_these_settings_are_good_otherwise() -> None:
-    Config.from_env(DEVELOPMENT)
-    Config.from_env(PRODUCTION)
+    assert not Config.from_env(DEVELOPMENT).production
+    assert Config.from_env(PRODUCTION).production
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,15 @@ def test_the_cadence_is_the_tables(world: World, ada: Shopper, session: dict[str
     assert set(gaps) == {3.0}
 
 
+def test_a_page_without_scripts_is_a_page_too(world: World, ada: Shopper, session: dict[str, Any]) -> None:
+    ada.picks("alipay_hk")
+    for _ in range(20):
+        ada.page()  # what the meta refresh does
+        world.passes(3)
+    at = times_asked(world, world.attempt(session).out_trade_no)
+    assert max(after - before for before, after in itertools.pairwise(at)) <= 5
+
+
 def test_without_a_page_it_is_asked_more_seldom(world: World, ada: Shopper, session: dict[str, Any]) -> None:
     ada.picks("alipay_hk")
     world.passes(120)

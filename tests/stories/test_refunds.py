@@ -194,3 +194,23 @@ def test_the_gateways_word_about_a_refund_is_known(
     world.passes(2)
     assert read(bo, answer)["status"] == "succeeded"
     assert "unknown number" not in caplog.text
+
+
+def test_maintenance_is_no_refusal(world: World, bo: Merchant, paid: dict[str, Any]) -> None:
+    """1100 says "later" without saying whether anything was booked: asked about, then sent again under its number."""
+    gateway = world.sandbox.wsgi_app
+
+    def maintained(environ: Any, start_response: Any) -> Any:
+        if environ["PATH_INFO"] != REFUND:
+            return gateway(environ, start_response)
+        world.sandbox.wsgi_app = gateway  # type: ignore[method-assign]
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [b'{"respcd": "1100", "resperr": "maintenance"}']
+
+    world.sandbox.wsgi_app = maintained  # type: ignore[method-assign]
+    answer = asks(bo, paid)
+    world.passes(60)
+    assert read(bo, answer)["status"] == "pending"
+    world.passes(6 * 60, step=5)
+    assert read(bo, answer)["status"] == "succeeded"
+    assert "refund.failed" not in [news["type"] for news in bo.heard()]
