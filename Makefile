@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test bench lint types format lock clean
+.PHONY: help run test prove bench lint types format lock clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -18,6 +18,10 @@ test: .venv/.test ## everything that CI runs; installs a browser and PostgreSQL 
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/pytest -n auto --maxprocesses 4 --dist loadgroup
+
+prove: .venv/.test ## the proofs about money at release scale (hours); prints a table of counts
+	@.ci/system-packages
+	@.venv/bin/python -m tests.proofs $(ARGS)
 
 bench: .venv/.test ## the benchmarks; prints tables, never fails on a time
 	@.venv/bin/python -m bench

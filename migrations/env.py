@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from checkout.store import oversight  # noqa: F401 - its tables too
 from checkout.store.models import Base
 
 connection = context.config.attributes["connection"]

@@ -50,6 +50,9 @@ class Merchant(Base):
     api_key_digest: Mapped[str] = mapped_column(String(64), unique=True)
     webhook_url: Mapped[str | None] = mapped_column(Text)
     webhook_secret_sealed: Mapped[bytes]
+    former_secret_sealed: Mapped[bytes | None]  # signs beside the new one for a day after a rotation
+    former_secret_until: Mapped[datetime | None]
+    webhook_gone_at: Mapped[datetime | None]  # the endpoint answered 410: nothing is sent until it is enabled again
     from_environment: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
 
