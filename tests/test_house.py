@@ -38,7 +38,7 @@ ROOMS = {
     "web":          room("domain store gateway services web config",
                          "alembic babel flask flask_wtf markupsafe sqlalchemy werkzeug wtforms"),
     "background":   room("domain services store web", "flask sqlalchemy"),
-    "cli":          room("domain gateway services store web config logs", "click flask"),
+    "cli":          room("domain gateway services store web cli config logs", "click flask"),
     "logs":         room("", "structlog"),
     "crash_points": room(""),
 }

@@ -1,11 +1,9 @@
-"""The operator's commands: `flask --app app db upgrade`, `merchant add`, `merchant check`, `audit`."""
+"""Commands about merchants: `merchant add` and `merchant check`, and the merchant of the environment."""
 
 import json
-import sys
 from typing import Any
 
 import click
-from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
 from checkout import logs
@@ -13,44 +11,17 @@ from checkout.domain.errors import GatewayError, GatewayRefused, Invalid
 from checkout.domain.ids import new_trade_no
 from checkout.domain.wallets import DESKTOP_SWITCHES, WALLETS
 from checkout.gateway.codes import Class, look_up
-from checkout.services import audit as auditing
 from checkout.services import merchants
 from checkout.services.merchants import Introduction, Shop
-from checkout.store import migrating
 from checkout.store.models import Merchant
-from checkout.web.context import parts, reading_session
+from checkout.web.context import parts
 from config import Config
 
-database = AppGroup("db", help="The database.")
 merchant = AppGroup("merchant", help="Merchants.")
 
 WALLET_HELP = (
     f"{', '.join(WALLETS)}; only for some currencies as alipay:HKD+USD. Repeat it, in the order to offer them."
 )
-
-
-def install(app: Flask) -> None:
-    app.cli.add_command(database)
-    app.cli.add_command(merchant)
-    app.cli.add_command(audit)
-
-
-@database.command("upgrade")
-@with_appcontext
-def upgrade() -> None:
-    """Apply missing migrations, then create or update the merchant of the environment."""
-    logs.to_stderr()
-    joined = parts()
-    migrating.upgrade(joined.engine)
-    config = joined.config
-    if not config.QFPAY_APP_CODE:
-        return
-    with joined.sessions() as db:
-        told = merchants.put_environment_merchant(
-            db, joined.vault, joined.terms, environment_shop(config), now=joined.clock()
-        )
-    if told:
-        _introduce(told, hide_key=bool(config.MERCHANT_API_KEY), hide_secret=bool(config.MERCHANT_WEBHOOK_SECRET))
 
 
 def environment_shop(config: Config) -> Shop:
@@ -116,10 +87,10 @@ def add(
     if as_json:
         click.echo(json.dumps(told.as_dict()))
     else:
-        _introduce(told)
+        introduce(told)
 
 
-def _introduce(told: Introduction, *, hide_key: bool = False, hide_secret: bool = False) -> None:
+def introduce(told: Introduction, *, hide_key: bool = False, hide_secret: bool = False) -> None:
     click.echo(f"merchant_id     {told.merchant_id}")
     if not hide_key:
         click.echo(f"api_key         {told.api_key}   (shown once)")
@@ -153,21 +124,3 @@ def check(merchant_id: str) -> None:
     except GatewayError as error:
         raise click.ClickException(f"{found.base_url} gave no usable answer: {error}. Nothing is known yet.") from None
     click.echo(f"The credentials of {found.name} work at {found.base_url}.")
-
-
-@click.command("audit")
-@click.option("--json", "as_json", is_flag=True)
-@with_appcontext
-def audit(as_json: bool) -> None:
-    """Evaluate the money invariants over the books. Exit 0 when all hold."""
-    logs.to_stderr()
-    with reading_session(parts()) as db:
-        violations = auditing.audit(db)
-    if as_json:
-        click.echo(json.dumps({"violations": [violation.as_dict() for violation in violations]}))
-    else:
-        for violation in violations:
-            click.echo(f"{violation.invariant}  {violation.subject}  {violation.message}")
-        held = ", ".join(auditing.CHECKS)
-        click.echo(f"{len(violations)} violations." if violations else f"All hold: {held}.")
-    sys.exit(1 if violations else 0)
