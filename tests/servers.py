@@ -197,6 +197,13 @@ class PostgresServer:
         """End at once, as in a power cut: the next `start` recovers from the write-ahead log."""
         self._signal(signal.SIGQUIT)
 
+    def read_only(self, wanted: bool) -> None:
+        """What every connection, also one that lives, may do from its next transaction on, as after a failover."""
+        value = "on" if wanted else "off"
+        self._execute(sql.SQL("ALTER SYSTEM SET default_transaction_read_only = {}").format(sql.Literal(value)))
+        self._execute(sql.SQL("SELECT pg_reload_conf()").format())
+        wait_until(lambda: self._is_read_only() is wanted, 10, lambda: f"default_transaction_read_only is not {value}")
+
     def url(self, database: str) -> str:
         """An address that both SQLAlchemy and libpq understand."""
         return f"postgresql://{self.USER}@{LOOPBACK}:{self.port}/{database}"
@@ -228,6 +235,10 @@ class PostgresServer:
     def _execute(self, statement: sql.Composed) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement)
+
+    def _is_read_only(self) -> bool:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            return connection.execute("SHOW transaction_read_only").fetchone() == ("on",)
 
     def _run(self, command: Sequence[str | Path]) -> "subprocess.Popen[bytes]":
         # As the owner of the data, because PostgreSQL refuses root. Popen changes the user itself, so that the

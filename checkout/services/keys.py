@@ -13,7 +13,10 @@ from sqlalchemy.orm import Session
 
 from checkout.crash_points import crash_point
 from checkout.domain.errors import CheckoutError, KeyInUse, KeyReused
+from checkout.store import retrying
 from checkout.store.models import IdempotencyKey
+
+LOCK_TIMEOUT = "55P03"
 
 
 @dataclass(frozen=True)
@@ -42,25 +45,31 @@ def once(db: Session, stamp: Stamp | None, effect: Callable[[], Answer], now: da
     """Do it, keep the answer under the key, commit; or give the answer that the key has had.
 
     The unique key is the referee between two who ask at once. Raises KeyReused, KeyInUse, and
-    whatever `effect` raises; then nothing was done.
+    whatever `effect` raises; then nothing was done. Without a key nobody can tell whether it was done
+    when the answer of COMMIT is lost: the merchant is told so, and asks again or does it again.
     """
+    try:
+        return retrying.run(db, lambda: _do_once(db, stamp, effect, now), finds_itself=stamp is not None)
+    except OperationalError as error:
+        if stamp and getattr(error.orig, "sqlstate", None) == LOCK_TIMEOUT:  # somebody else's transaction holds the key
+            raise KeyInUse("the first request with this key is still running; try again in a second") from None
+        raise
+
+
+def _do_once(db: Session, stamp: Stamp | None, effect: Callable[[], Answer], now: datetime) -> Answer:
     if stamp and (first := _first_answer(db, stamp)):
         return first
     try:
         answer = effect()
         if stamp:
             _remember(db, stamp, answer, now)
-        crash_point("session.before_commit")
+        crash_point("key.before_commit")
         db.commit()
+        crash_point("key.committed")
     except (IntegrityError, CheckoutError):  # this key was used a moment ago, or the other one has taken what we wanted
         db.rollback()
         if stamp and (first := _first_answer(db, stamp)):
             return first
-        raise
-    except OperationalError as error:
-        db.rollback()
-        if stamp and "lock timeout" in str(error.orig):  # somebody else's transaction holds the key
-            raise KeyInUse("the first request with this key is still running; try again in a second") from None
         raise
     return answer
 

@@ -3,11 +3,12 @@
 from datetime import datetime, timedelta
 
 from sqlalchemy import case, func, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from checkout.domain import schedule
 from checkout.domain.lifecycle import LIVE_ATTEMPT, REFUND_IN_FLIGHT, AttemptStatus
+from checkout.store import retrying
 from checkout.store.models import Attempt, Refund
 
 
@@ -60,6 +61,10 @@ def make_refund_due(db: Session, refund_id: str, now: datetime) -> None:
 
 def ask_soon(db: Session, session_id: str, now: datetime) -> None:
     """The shopper came back, or says that the payment is made: make an enquiry due, and commit."""
+    retrying.run(db, lambda: _ask_soon(db, session_id, now), finds_itself=True)
+
+
+def _ask_soon(db: Session, session_id: str, now: datetime) -> None:
     make_due(db, session_id, now)
     db.commit()
 
@@ -84,5 +89,5 @@ def sign_of_life(db: Session, attempt_id: str, now: datetime) -> None:
     try:
         db.execute(looked_at)
         db.commit()
-    except OperationalError:  # the books are busy; the next poll says it again
+    except DBAPIError:  # the books are busy, full, or only read at the moment; the next poll says it again
         db.rollback()

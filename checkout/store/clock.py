@@ -18,26 +18,29 @@ class DatabaseClock:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._anchor: tuple[datetime, float] | None = None
 
     def __call__(self) -> datetime:
         tick = time.monotonic()
         anchor = self._anchor
-        if anchor is None or tick - anchor[1] > ANCHOR_SECONDS:
+        if anchor is None:
             anchor = self._ask()
+        elif tick - anchor[1] > ANCHOR_SECONDS and self._asking.acquire(blocking=False):
+            # One asks; the others carry on from the old anchor. In a queue behind a database that is away,
+            # each would wait for its own time-out after all those before it.
+            try:
+                anchor = self._ask()
+            finally:
+                self._asking.release()
         return anchor[0] + (datetime.fromtimestamp(tick, UTC) - datetime.fromtimestamp(anchor[1], UTC))
 
     def _ask(self) -> tuple[datetime, float]:
-        with self._lock:
-            anchor = self._anchor
-            if anchor and time.monotonic() - anchor[1] <= ANCHOR_SECONDS:
-                return anchor  # another thread has just asked
-            if self._engine.dialect.name == "sqlite":
-                anchor = (datetime.now(UTC), time.monotonic())
-            else:
-                with self._engine.connect() as connection:
-                    said = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-                anchor = (said.astimezone(UTC), time.monotonic())
-            self._anchor = anchor
-            return anchor
+        if self._engine.dialect.name == "sqlite":
+            anchor = (datetime.now(UTC), time.monotonic())
+        else:
+            with self._engine.connect() as connection:
+                said = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+            anchor = (said.astimezone(UTC), time.monotonic())
+        self._anchor = anchor
+        return anchor

@@ -8,6 +8,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
+from checkout.store.engine import unhurried
+
 FOLDER = Path(__file__).resolve().parents[2] / "migrations"
 
 
@@ -23,11 +25,23 @@ def newest() -> str | None:
     return ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions())
+
+
+def fits(found: str | None) -> bool:
+    """Whether this code can work on tables at that revision.
+
+    On its own, and on one that it does not know: that is a newer release's, and migrations only add,
+    so that old and new processes work side by side while a release rolls out or back (safety.md F37).
+    """
+    return found == newest() or (found is not None and found not in _known())
+
+
 def upgrade(engine: Engine) -> None:
     """Apply what is missing; nothing when nothing is."""
     config = alembic_config()
-    with engine.connect() as connection:
-        if connection.dialect.name == "postgresql":  # a migration may take longer than a request may
-            connection.exec_driver_sql("SET statement_timeout = 0")
+    with unhurried(engine).connect() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

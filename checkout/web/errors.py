@@ -1,6 +1,7 @@
 """One handler turns what went wrong into a page, or, below /v1 and /notify, into problem details (RFC 9457)."""
 
 import logging
+import time
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from checkout.domain.errors import CheckoutError, Invalid, NotAuthentic, NotFound, SessionClosed, TooManyAttempts
+from checkout.store.engine import disk_is_full
 from checkout.store.models import CheckoutSession
 from checkout.web import language
 from checkout.web.context import parts
@@ -24,6 +26,13 @@ _SENTENCES: dict[type[CheckoutError], str] = {
     NotFound: "There is nothing at this address, or it belongs to another merchant.",
     SessionClosed: "This checkout session can no longer be paid.",
 }
+
+_BUSY = "The service is busy or being restarted. Nothing was changed; try again in a few seconds."
+_LOST = (
+    "The service is being restarted, and the answer of its database was lost: what you asked for may have been done. "
+    "Try again in a few seconds, with the same Idempotency-Key if you sent one."
+)
+DISK_WAS_FULL = "sampan.disk_was_full"  # when a request last failed by it
 
 MACHINES = ("/v1/", "/notify/", "/healthz", "/readyz")
 
@@ -57,11 +66,18 @@ def _ours(error: CheckoutError) -> ResponseReturnValue:
 
 
 def _store(error: SQLAlchemyError) -> ResponseReturnValue:
-    """The database is away or busy: nothing was changed, and the same request may be repeated."""
+    """The database is away or busy, and the same request may be repeated.
+
+    Nothing was changed, unless the connection broke: then it may have been at COMMIT.
+    """
     if not isinstance(error, DBAPIError | PoolTimeout):
         return _unexpected(error)
     log.error("the database did not answer: %s", type(error.__cause__ or error).__name__)
-    response = _answer(503, "The service is busy or being restarted. Nothing was changed; try again in a few seconds.")
+    if isinstance(error, DBAPIError) and disk_is_full(error):
+        current_app.extensions[DISK_WAS_FULL] = time.monotonic()
+    g.support_code = None  # it stands in the database, and who waits has waited long enough
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    response = _answer(503, _LOST if lost else _BUSY)
     response.headers["Retry-After"] = "5"
     return response
 
