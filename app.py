@@ -96,6 +96,7 @@ def _join(
             pay_url_hosts=config.PAY_URL_HOSTS,
             sandbox_url=f"{config.sandbox_url}/" if config.SANDBOX else None,
             loopback=not config.production,
+            strict_signatures=config.GATEWAY_STRICT_SIGNATURE,
         ),
         sender=sender or WebhookSender(loopback_allowed=not config.production),
         terms=Terms(config.PUBLIC_URL, not config.production, config.GATEWAY_RATE_PER_MINUTE),

@@ -70,6 +70,7 @@ class Config(BaseModel):
 
     PAY_URL_HOSTS: Words = ("alipay.com",)
     GATEWAY_RATE_PER_MINUTE: int = Field(default=300, ge=10, le=400)
+    GATEWAY_STRICT_SIGNATURE: bool = False
 
     SANDBOX: bool = False
     SANDBOX_LEDGER: str = str(ROOT / "instance" / "sandbox.db")

@@ -41,6 +41,7 @@ ATTEMPT = AttemptView(
     link_is_page=False,
     framed=False,
     asked_seconds_ago=4,
+    silent=False,
     failure=None,
 )
 PAGE = Page(
@@ -123,6 +124,7 @@ def screens() -> Iterator[tuple[str, str, Page]]:
     yield "scan-large", show, at(Stage.SCAN, attempt=alipay, **LONG)
     yield "scan-framed", show, at(Stage.SCAN, attempt=replace(code, framed=True, link="about:blank"))
     yield "wallet", show, at(Stage.WALLET, mobile=True, attempt=phone)
+    yield "scan-silent", show, at(Stage.SCAN, attempt=replace(code, silent=True))
     yield "unknown", show, at(Stage.UNKNOWN, attempt=replace(phone, asked_seconds_ago=130))
     yield "failed", show, at(Stage.FAILED, mobile=True, attempt=replace(ATTEMPT, failure="balance"))
     yield "paid", show, at(Stage.PAID, merchant_told=True, **paid)

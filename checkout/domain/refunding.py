@@ -42,6 +42,6 @@ def may_be_there(code: str, klass: str) -> bool:
     return klass == "retry" and code not in {"1265", "1269"}
 
 
-def after_no_answer(now: datetime, tries: int) -> datetime:
-    """When to ask again about a refund: 3 s, 6 s, 12 s … half an hour."""
-    return now + timedelta(seconds=min(3 * 2 ** min(tries, 10), 1800))
+def after_no_answer(now: datetime, *, since: datetime) -> datetime:
+    """When to ask again about a refund: after a quarter of the time that it has taken so far, 3 s to half an hour."""
+    return now + min(max((now - since) / 4, timedelta(seconds=3)), timedelta(minutes=30))

@@ -41,12 +41,14 @@ class Gateways:
         pay_url_hosts: Sequence[str],
         sandbox_url: str | None,
         loopback: bool,
+        strict_signatures: bool = False,
     ) -> None:
         self.vault = vault
         self._transport = transport
         self._hosts = tuple(pay_url_hosts)
         self._sandbox = (sandbox_url,) if sandbox_url else ()
         self._loopback = loopback
+        self._strict = strict_signatures
 
     def of(self, merchant: Account) -> Gateway:
         """The client that speaks for this merchant. Raises CannotOpen when SECRET_KEY was changed."""
@@ -58,7 +60,7 @@ class Gateways:
             mchid=merchant.mchid,
             sign_type="md5" if merchant.sign_type == "md5" else "sha256",
         )
-        return Gateway(credentials, self._transport, self.links_of(merchant.base_url))
+        return Gateway(credentials, self._transport, self.links_of(merchant.base_url), strict_signatures=self._strict)
 
     def links_of(self, base_url: str) -> LinkPolicy:
         """Where shoppers may be sent to pay; in development, to a loopback gateway's own wallet too."""

@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 
 PAGE_SIZE = 40  # of at most 100: a page with all documented fields must stay below the 64 KiB that we read
 _MOST_PAGES = 20
+_LONGEST_SYSSN = 64
+_LONGEST_STATEMENT = 2500  # pages: a hundred thousand records a day
 _TOO_MANY = 429  # HTTP's, and QFPay's way to say that the minute's budget is spent
 
 
@@ -57,10 +59,13 @@ class Enquiry:
 class Gateway:
     """One merchant's account. Holds no state of its own, so that it may be shared between threads."""
 
-    def __init__(self, credentials: Credentials, transport: Transport, links: LinkPolicy) -> None:
+    def __init__(
+        self, credentials: Credentials, transport: Transport, links: LinkPolicy, *, strict_signatures: bool = False
+    ) -> None:
         self._credentials = credentials
         self._transport = transport
         self._links = links
+        self._strict = strict_signatures
 
     @property
     def budget_key(self) -> str:
@@ -90,14 +95,14 @@ class Gateway:
         if meaning.listed and meaning.klass in (Class.PEND, Class.STATE):
             return Unknown(f"code {code}", raw)
         # No address was shown yet, so that nobody can pay, also if we do not know the code.
-        return Refused(code, meaning, text(said, "resperr", "respmsg"))
+        return Refused(code, meaning, text(said, "resperr", "respmsg"), raw)
 
     def _accepted(self, order: PaymentOrder, said: Fields, raw: bytes) -> Accepted | Unknown:
         if differing := _differing(order, said):
             return Unknown(f"the answer is for another {differing}", raw, suspicious=True)
         syssn = text(said, "syssn", "qf_trade_no")
         found = next(self._targets(said), None)
-        if not syssn or found is None:
+        if not _is_a_number(syssn) or found is None:
             return Unknown("the answer has no address that we may show", raw, suspicious=True)
         kind, target = found
         return Accepted(syssn, target, kind, raw)
@@ -127,13 +132,13 @@ class Gateway:
         try:
             answer = self._post(path, fields, seconds=seconds)
         except SentNothing as fault:
-            return NotSent(str(fault))
+            return NotSent(str(fault), silent=True)
         except SentUnanswered as fault:
-            return Unknown(str(fault))
+            return Unknown(str(fault), silent=True)
         if answer.status == _TOO_MANY:
             return NotSent("http 429")
         if answer.status != 200:
-            return Unknown(f"http {answer.status}", answer.body)
+            return Unknown(f"http {answer.status}", answer.body, silent=answer.status >= 500)
         return answer
 
     def enquire(self, numbers: Sequence[str], window: Window | None, *, deadline: float = 10.0) -> Enquiry:
@@ -155,6 +160,26 @@ class Gateway:
             if len(items) < PAGE_SIZE or not fresh:  # a full page of nothing new: it does not turn pages
                 return Enquiry(tuple(self._ours(records, numbers)), b"\n".join(pages))
         raise GatewayGarbled("an enquiry without end")
+
+    def statement(self, window: Window) -> Iterator[Enquiry]:
+        """All that the gateway holds in this window, under whatever numbers: a page for each `next`, and a call each.
+
+        Records of another merchant are dropped. It ends where a page brings nothing new. Raises as `enquire` does; what
+        was yielded before is then only a part.
+        """
+        seen: set[Record] = set()
+        for page in range(1, _LONGEST_STATEMENT + 1):
+            answer = self._ask(_enquiry_fields((), window, page), 10.0)
+            items = _items(answer.body)
+            fresh = [record for record in map(_listed, items) if record not in seen]
+            if not fresh and len(items) >= PAGE_SIZE:
+                raise GatewayGarbled("a statement that does not turn its pages")
+            if not fresh:
+                return
+            seen.update(fresh)
+            mine = tuple(record for record in fresh if not record.foreign_to(self._credentials.mchid))
+            yield Enquiry(mine, answer.body)
+        raise GatewayGarbled("a statement without end")
 
     def _ask(self, fields: Mapping[str, str], seconds: float) -> Answer:
         if seconds <= 0:
@@ -182,6 +207,10 @@ class Gateway:
         """Check the raw bytes, then read them. Raises NotAuthentic, or GatewayGarbled for signed rubbish."""
         return notifications.read_notification(body, signature, self._credentials)
 
+    def read_stored_notification(self, body: bytes) -> Record:
+        """Read what was checked when it came. Raises NotAuthentic or GatewayGarbled."""
+        return notifications.read_stored(body, self._credentials)
+
     def _post(self, path: str, fields: Mapping[str, str], seconds: float | None = None) -> Answer:
         """The only place that signs and sends."""
         mine = self._credentials
@@ -193,6 +222,8 @@ class Gateway:
         if answer.signature and not matches(sign_notification(answer.body, mine.client_key), answer.signature):
             # TLS vouches for the answer; QFPay's own documents contradict each other about this header.
             log.warning("the signature of an answer does not match", extra={"path": path})
+            if self._strict:
+                raise SentUnanswered("the signature of the answer does not match")
         return answer
 
 
@@ -202,7 +233,7 @@ def _refund_outcome(order: RefundOrder, said: Fields, raw: bytes) -> RefundOutco
     if meaning is None or not meaning.listed or meaning.klass in (Class.PEND, Class.STATE):
         return Unknown(f"code {code or 'missing'}", raw)
     if meaning.klass is not Class.OK:
-        return Refused(code, meaning, text(said, "resperr", "respmsg"))
+        return Refused(code, meaning, text(said, "resperr", "respmsg"), raw)
     echo = text(said, "out_trade_no")
     if echo not in {"", order.out_trade_no} or read_amount(said) not in {None, order.amount}:
         return Unknown("the answer is for another refund", raw, suspicious=True)
@@ -212,16 +243,23 @@ def _refund_outcome(order: RefundOrder, said: Fields, raw: bytes) -> RefundOutco
 def _differing(order: PaymentOrder, said: Fields) -> str | None:
     """What the answer echoes otherwise than we sent it. A missing echo proves nothing."""
     echoes = {
-        "out_trade_no": text(said, "out_trade_no") in ("", order.out_trade_no),
-        "amount": read_amount(said) == order.amount if said.get("txamt") not in (None, "") else True,
-        "currency": text(said, "txcurrcd") in ("", order.currency),
-        "pay type": text(said, "pay_type") in ("", order.pay_type),
+        "out_trade_no": ("out_trade_no", text(said, "out_trade_no") == order.out_trade_no),
+        "amount": ("txamt", read_amount(said) == order.amount),
+        "currency": ("txcurrcd", text(said, "txcurrcd") == order.currency),
+        "pay type": ("pay_type", text(said, "pay_type") == order.pay_type),
     }
-    return next((name for name, same in echoes.items() if not same), None)
+    return next((what for what, (name, same) in echoes.items() if not same and said.get(name) not in (None, "")), None)
+
+
+def _is_a_number(syssn: str) -> bool:
+    """Whether our column, and PostgreSQL, can hold it letter for letter."""
+    return 0 < len(syssn) <= _LONGEST_SYSSN and syssn.isascii() and syssn.isprintable()
 
 
 def _enquiry_fields(numbers: Sequence[str], window: Window | None, page: int) -> dict[str, str]:
-    fields = {"out_trade_no": ",".join(numbers), "page": str(page), "page_size": str(PAGE_SIZE)}
+    fields = {"page": str(page), "page_size": str(PAGE_SIZE)}
+    if numbers:
+        fields["out_trade_no"] = ",".join(numbers)
     if window is not None:
         fields |= {"start_time": txdtm(window.start), "end_time": txdtm(window.end)}
     return fields

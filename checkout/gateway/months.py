@@ -1,7 +1,7 @@
 """Which calendar months, in Hong Kong, an enquiry must name (qfpay.md section 11, "Month edge")."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 
 # Hong Kong has had no summer time since 1979, so that a fixed offset needs no time zone database.
 HONG_KONG = timezone(timedelta(hours=8), "HKT")
@@ -12,9 +12,9 @@ _EDGE = timedelta(minutes=10)  # this near to midnight we do not know which mont
 
 @dataclass(frozen=True)
 class Window:
-    """One whole calendar month in Hong Kong, both ends included: QFPay takes no range across two.
+    """A stretch of one calendar month in Hong Kong, both ends included: QFPay takes no range across two.
 
-    Whole months, so that attempts of one month have equal windows and can be asked for in one call.
+    For attempts these are whole months, so that those of one month have equal windows and are asked for in one call.
     """
 
     start: datetime
@@ -35,6 +35,26 @@ def windows_for(created_at: datetime, ends_at: datetime, now: datetime) -> tuple
     while months[-1] < last:
         months.append(_next(months[-1]))
     return tuple(Window(month, _next(month) - timedelta(seconds=1)) for month in months)
+
+
+def windows_between(start: datetime, end: datetime) -> tuple[Window, ...]:
+    """Windows for everything from `start` up to, not including, `end`; both aware. One for each month touched."""
+    windows = []
+    while start < end:
+        stop = min(end, _next(_month_of(start)))
+        windows.append(Window(start.astimezone(HONG_KONG), stop.astimezone(HONG_KONG) - timedelta(seconds=1)))
+        start = stop
+    return tuple(windows)
+
+
+def day_of(moment: datetime) -> date:
+    """The Hong Kong day of an aware moment."""
+    return moment.astimezone(HONG_KONG).date()
+
+
+def midnight(day: date) -> datetime:
+    """When a Hong Kong day begins, in UTC."""
+    return datetime.combine(day, time(), HONG_KONG).astimezone(UTC)
 
 
 def _month_of(moment: datetime) -> datetime:

@@ -16,9 +16,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class NotSent:
-    """Provably not processed: the same number may be sent again."""
+    """Provably not processed: the same number may be sent again. `silent`: not even a connection came about."""
 
     reason: str
+    silent: bool = False
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Refused:
     code: str
     meaning: Meaning
     message: str
+    raw: bytes = field(default=b"", repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,16 @@ class Refunded:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Only an enquiry can tell. `suspicious`: it said yes to something else than we asked, so a person should look."""
+    """Only an enquiry can tell.
+
+    `suspicious`: it said yes to something else than we asked, so a person should look. `silent`: there
+    was no answer, or none but a server error, so that others need not wait for one either.
+    """
 
     reason: str
     raw: bytes | None = field(default=None, repr=False)
     suspicious: bool = False
+    silent: bool = False
 
 
 Outcome = NotSent | Refused | Accepted | Unknown

@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
@@ -18,11 +19,14 @@ from checkout.domain.lifecycle import LIVE_ATTEMPT, AttemptStatus, SessionStatus
 from checkout.domain.wallets import WALLETS, PayType, offered, pay_type_for
 from checkout.gateway.accounts import Gateways
 from checkout.gateway.client import Accepted, Gateway, NotSent, Outcome, PaymentOrder, Refused, Unknown
-from checkout.services import budgets, reviews, words
+from checkout.services import calls, reviews, words
+from checkout.services.budgets import Use
+from checkout.services.calls import NotNow
 from checkout.services.events import announce
 from checkout.services.failures import reason_for
 from checkout.services.terms import Terms
 from checkout.services.words import Said
+from checkout.store import retrying
 from checkout.store.models import Attempt, CheckoutSession, Merchant, TradeNo
 from checkout.store.moves import move_attempt, touch_session, wake_closing
 
@@ -49,21 +53,29 @@ def start_attempt(
     gateway does is no error: the attempt's status tells it.
     """
     merchant, gateway = _gateway_for(db, gateways, session_id)
-    attempt, new = _intend(db, session_id, wallet_code, device, now=clock())
+    ours = new_ordered_id("at_")
+    intend = partial(_intend, db, session_id, wallet_code, device, ours=ours, now=clock())
+    attempt, new = retrying.run(db, intend, finds_itself=True)
     if not new:
         return attempt
     crash_point("attempt.intended")
-    session = db.get_one(CheckoutSession, attempt.session_id)
-    order = _order(terms, merchant, session, attempt)
-    db.commit()  # nothing stays open while we call, and what was read stays readable
-    allowed = budgets.take(
-        db, gateway.budget_key, use=budgets.Use.CREATE, rate_per_minute=terms.rate_per_minute, now=clock()
-    )
-    outcome: Outcome = gateway.create_payment(order) if allowed else NotSent("our own budget of calls is spent")
+    order = retrying.run(db, lambda: _ordered(db, terms, merchant, attempt), finds_itself=True)
+    outcome = _call(db, gateway, terms, order, clock)
     crash_point("attempt.answered")
-    _record(db, gateways, terms, attempt, outcome=outcome, now=clock())
+    record = partial(_record, db, gateways, terms, attempt, outcome=outcome, now=clock())
+    retrying.run(db, record, finds_itself=True)
     crash_point("attempt.recorded")
     return db.get_one(Attempt, attempt.id, populate_existing=True)
+
+
+def _call(db: Session, gateway: Gateway, terms: Terms, order: PaymentOrder, clock: Callable[[], datetime]) -> Outcome:
+    """At once, without a call, when the gateway is known to be dead: a shopper waits seconds, not for a time-out."""
+    try:
+        permit = partial(calls.permit, db, terms, gateway.budget_key, Use.CREATE, clock)
+        retrying.run(db, permit, finds_itself=True)  # a call taken twice from the budget is only caution
+    except NotNow as reason:
+        return NotSent(str(reason))
+    return calls.send(db, gateway, lambda: gateway.create_payment(order), clock)
 
 
 def _gateway_for(db: Session, gateways: Gateways, session_id: str) -> tuple[Merchant, Gateway]:
@@ -75,18 +87,22 @@ def _gateway_for(db: Session, gateways: Gateways, session_id: str) -> tuple[Merc
     return merchant, gateway
 
 
-def _intend(db: Session, session_id: str, wallet_code: str, device: Device, *, now: datetime) -> tuple[Attempt, bool]:
-    """Commit the intent. The unique index on live attempts decides between two who ask at once."""
+def _intend(
+    db: Session, session_id: str, wallet_code: str, device: Device, *, ours: str, now: datetime
+) -> tuple[Attempt, bool]:
+    """Commit the intent, under the id `ours`. The unique index on live attempts decides between two who ask at once.
+
+    True for the one caller who is to call the gateway, also if its first COMMIT was stored and the answer lost.
+    """
     _enter(db, session_id, now)
     session = db.get_one(CheckoutSession, session_id, populate_existing=True)
     merchant = db.get_one(Merchant, session.merchant_id)
-    choices = offered(merchant.choices, currency=session.currency, amount=session.amount, narrowed=session.wallets)
-    if wallet_code not in {wallet.code for wallet in choices}:
-        db.rollback()
-        raise Invalid({"wallet": f"must be one of {', '.join(w.code for w in choices)}"})
-    pay_type = pay_type_for(WALLETS[wallet_code], device, merchant.options.get("pay_types", ()))
+    pay_type = _pay_type(db, merchant, session, wallet_code, device)
     seen = _attempts_of(db, session.id)
     live = _live(seen)
+    if live and live.id == ours:
+        db.rollback()
+        return live, True
     if live and live.pay_type == pay_type.code and now < live.ends_at and not _fruitless(live):
         db.rollback()
         return live, False
@@ -95,9 +111,10 @@ def _intend(db: Session, session_id: str, wallet_code: str, device: Device, *, n
     # have seen: one that another click has made since is the winner, and the index says so below.
     earlier = update(Attempt).where(Attempt.id.in_([attempt.id for attempt in seen]))
     db.execute(earlier.values(superseded=True).execution_options(synchronize_session=False))
-    attempt = _new_attempt(merchant, session, wallet_code, pay_type, device=device, now=now)
+    attempt = _new_attempt(ours, merchant, session, wallet_code, pay_type=pay_type, device=device, now=now)
     try:
         _insert(db, attempt)
+        crash_point("attempt.before_intent")
         db.commit()
     except IntegrityError:  # somebody was quicker: theirs is the live one
         db.rollback()
@@ -107,6 +124,15 @@ def _intend(db: Session, session_id: str, wallet_code: str, device: Device, *, n
             raise SessionClosed(session_id) from None
         return winner, False
     return attempt, True
+
+
+def _pay_type(db: Session, merchant: Merchant, session: CheckoutSession, wallet_code: str, device: Device) -> PayType:
+    """Raises Invalid for a wallet that is not offered."""
+    choices = offered(merchant.choices, currency=session.currency, amount=session.amount, narrowed=session.wallets)
+    if wallet_code not in {wallet.code for wallet in choices}:
+        db.rollback()
+        raise Invalid({"wallet": f"must be one of {', '.join(w.code for w in choices)}"})
+    return pay_type_for(WALLETS[wallet_code], device, merchant.options.get("pay_types", ()))
 
 
 def _enter(db: Session, session_id: str, now: datetime) -> None:
@@ -167,11 +193,18 @@ def _refuse_floods(db: Session, attempts: Sequence[Attempt], now: datetime) -> N
 
 
 def _new_attempt(
-    merchant: Merchant, session: CheckoutSession, wallet_code: str, pay_type: PayType, *, device: Device, now: datetime
+    attempt_id: str,
+    merchant: Merchant,
+    session: CheckoutSession,
+    wallet_code: str,
+    *,
+    pay_type: PayType,
+    device: Device,
+    now: datetime,
 ) -> Attempt:
     minutes = _code_minutes(merchant, session, now)
     return Attempt(
-        id=new_ordered_id("at_"),
+        id=attempt_id,
         session_id=session.id,
         merchant_id=merchant.id,
         wallet=wallet_code,
@@ -189,6 +222,12 @@ def _code_minutes(merchant: Merchant, session: CheckoutSession, now: datetime) -
     """How long the code shall live: no longer than the session, within QFPay's 5 to 120 minutes (qfpay.md 3.5)."""
     left = -(-(session.expires_at - now).total_seconds() // 60)
     return int(max(5, min(left, merchant.options.get("code_minutes", CODE_MINUTES), 120)))
+
+
+def _ordered(db: Session, terms: Terms, merchant: Merchant, attempt: Attempt) -> PaymentOrder:
+    order = _order(terms, merchant, db.get_one(CheckoutSession, attempt.session_id), attempt)
+    db.commit()  # nothing stays open while we call, and what was read stays readable
+    return order
 
 
 def _order(terms: Terms, merchant: Merchant, session: CheckoutSession, attempt: Attempt) -> PaymentOrder:
@@ -225,7 +264,8 @@ def _record(
             )
             crash_point("attempt.before_commit")
             move_attempt(db, attempt.id, AttemptStatus.PENDING, next_at=now + schedule.FIRST)
-        case Refused(code=error_code):
+        case Refused(code=error_code, raw=raw):
+            words.keep(db, gateways.vault, Said(attempt.merchant_id, "payment", raw, attempt.out_trade_no), now)
             _fail(db, terms, attempt, reason_for(error_code), code=error_code, now=now)
         case NotSent(reason=reason):
             log.warning("payment not sent: %s", reason, extra={"attempt": attempt.id})

@@ -1,15 +1,14 @@
 """Asking the gateway what became of attempts: all due ones of one credential in one call (design.md section 4)."""
 
 import logging
-import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from sqlalchemy import ColumnElement, Engine, case, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from checkout.crash_points import crash_point
@@ -21,13 +20,20 @@ from checkout.gateway.accounts import Gateways
 from checkout.gateway.client import Gateway, Says
 from checkout.gateway.months import Window, windows_for
 from checkout.gateway.records import Record
-from checkout.services import budgets, reviews, words
-from checkout.services.hearing import hear
+from checkout.services import breakers, calls, reviews, words
+from checkout.services.believing import settle_unanswered
+from checkout.services.budgets import Use
+from checkout.services.calls import NotNow
+from checkout.services.hearing import hear, unconfirmed
+from checkout.services.lanes import Lanes
 from checkout.services.terms import Terms
 from checkout.services.words import Said
+from checkout.store import retrying
 from checkout.store.due import merchant_to_ask_about
-from checkout.store.models import Attempt, CheckoutSession, Merchant
+from checkout.store.models import Attempt, CheckoutSession, GatewayWord, Merchant
 from checkout.store.moves import lock_session, move_attempt, touch_session
+
+__all__ = ["Asking", "Lanes", "enquire_next"]
 
 log = logging.getLogger(__name__)
 
@@ -38,31 +44,6 @@ PAID_PAUSE = timedelta(seconds=60)
 POSTPONED = timedelta(seconds=2)
 LONGEST_CALL = timedelta(seconds=20)
 NEVER = datetime.max.replace(tzinfo=UTC)
-
-
-class Lanes:
-    """Merchants being asked about by this process: one at a time each, so that a hanging gateway holds up one lane."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._busy: set[str] = set()
-
-    @property
-    def busy(self) -> tuple[str, ...]:
-        with self._lock:
-            return tuple(self._busy)
-
-    @contextmanager
-    def entered(self, merchant_id: str) -> Iterator[bool]:
-        with self._lock:
-            free = merchant_id not in self._busy
-            self._busy.add(merchant_id)
-        try:
-            yield free
-        finally:
-            if free:
-                with self._lock:
-                    self._busy.discard(merchant_id)
 
 
 @dataclass(frozen=True)
@@ -95,20 +76,59 @@ def enquire_next(asking: Asking, *, first_tries_only: bool = False) -> bool:
 
 def _enquire_for(db: Session, asking: Asking, merchant_id: str) -> bool:
     asked_at = asking.clock()
-    attempts = _claim(db, merchant_id, asked_at)
-    crash_point("enquiry.claimed")
-    if not attempts:
-        return False
     try:
         gateway = asking.gateways.of(db.get_one(Merchant, merchant_id))
     except CannotOpen:  # SECRET_KEY was changed; others' payments are followed all the same
         log.exception("the client key cannot be opened", extra={"merchant": merchant_id})
-        answers = Answers(unanswered={attempt.out_trade_no for attempt in attempts})
-    else:
-        answers = _ask(db, asking, gateway, attempts)
+        gateway = None
+    if gateway and (until := breakers.open_until(db, gateway.budget_key, asked_at)):
+        return _put_off(db, asking, merchant_id, until, asked_at)
+    attempts = _claim(db, merchant_id, asked_at)
+    crash_point("enquiry.claimed")
+    if not attempts:
+        return False
+    unanswered = Answers(unanswered={attempt.out_trade_no for attempt in attempts})
+    answers = _ask(db, asking, gateway, attempts) if gateway else unanswered
     crash_point("enquiry.answered")
     _take_in(db, asking, attempts, answers, asked_at)
     return True
+
+
+def _put_off(db: Session, asking: Asking, merchant_id: str, until: datetime, now: datetime) -> bool:
+    """The gateway is known to be dead: nothing is asked, and all that is due waits for the next probe."""
+    due = update(Attempt).where(Attempt.merchant_id == merchant_id, Attempt.next_at <= now)
+    waiting = db.scalars(
+        due.values(next_at=until).returning(Attempt.id).execution_options(synchronize_session=False)
+    ).all()
+    noticed = select(GatewayWord.out_trade_no).where(
+        GatewayWord.merchant_id == merchant_id, GatewayWord.source == "notification"
+    )
+    late = Attempt.ends_at <= now - timedelta(seconds=schedule.UNANSWERED_AFTER_END)
+    matters = select(Attempt).where(
+        Attempt.merchant_id == merchant_id,
+        Attempt.next_at == until,
+        Attempt.status != AttemptStatus.SUCCEEDED,
+        Attempt.out_trade_no.in_(noticed) | late,
+    )
+    for attempt in db.scalars(matters.execution_options(populate_existing=True)).all():
+        _flag_the_undecided(db, asking.terms, attempt, now, now)
+        db.commit()
+        _believe_notices(db, asking, attempt, until)
+    db.commit()
+    return bool(waiting)
+
+
+def _believe_notices(db: Session, asking: Asking, attempt: Attempt, next_at: datetime) -> None:
+    """Let a notification that is a minute old settle it; look again earlier than `next_at` if one will soon be."""
+    try:
+        later = settle_unanswered(db, asking.gateways, asking.terms, attempt, asking.clock())
+    except IntegrityError:  # another process books it at this moment
+        db.rollback()
+        return
+    if later and later < next_at:
+        sooner = update(Attempt).where(Attempt.id == attempt.id, Attempt.next_at > later)
+        db.execute(sooner.values(next_at=later).execution_options(synchronize_session=False))
+        db.commit()
 
 
 def _claim(db: Session, merchant_id: str, now: datetime) -> list[Attempt]:
@@ -122,6 +142,7 @@ def _claim(db: Session, merchant_id: str, now: datetime) -> list[Attempt]:
         .returning(Attempt)
         .execution_options(synchronize_session=False, populate_existing=True)
     ).all()
+    crash_point("enquiry.before_claim")
     db.commit()
     for attempt in claimed:
         # A row that is still `created` has outlived its call: whoever made it died before the answer was stored.
@@ -145,7 +166,7 @@ class Answers:
     records: dict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
     raw: dict[str, bytes] = field(default_factory=dict)
     unanswered: set[str] = field(default_factory=set)
-    postponed: bool = False
+    postponed: datetime | None = None  # nothing was asked; when to try instead
 
     def money_in(self, number: str) -> list[Record]:
         """The records that say money moved: news that counts even when another month's call failed."""
@@ -159,17 +180,18 @@ class Answers:
 def _ask(db: Session, asking: Asking, gateway: Gateway, attempts: Sequence[Attempt]) -> Answers:
     answers = Answers()
     for window, numbers in _by_window(attempts, asking.clock()).items():
-        db.commit()  # nothing stays open while we call, and what was read stays readable
-        key, rate = gateway.budget_key, asking.terms.rate_per_minute
-        if not budgets.take(db, key, use=budgets.Use.ENQUIRE, rate_per_minute=rate, now=asking.clock()):
-            answers.unanswered.update(numbers)
-            answers.postponed = True
-            continue
+        question = partial(gateway.enquire, numbers, window)
         try:
-            answer = gateway.enquire(numbers, window)
+            answer = calls.ask(db, asking.terms, gateway, question, use=Use.ENQUIRE, clock=asking.clock)
+        except NotNow as reason:
+            answers.unanswered.update(numbers)
+            answers.postponed = reason.until
+            continue
         except GatewayError as error:
             log.warning("enquiry got no answer: %s", error, extra={"merchant": attempts[0].merchant_id})
             answers.unanswered.update(numbers)
+            # Known to be dead now: the next probe is a better moment than this attempt's own pause.
+            answers.postponed = breakers.open_until(db, gateway.budget_key, asking.clock()) or answers.postponed
             continue
         for record in answer.records:
             answers.records[record.out_trade_no].append(record)
@@ -193,15 +215,18 @@ def _take_in(db: Session, asking: Asking, attempts: Sequence[Attempt], answers: 
             _unanswered(db, asking, attempt, asked_at, postponed=answers.postponed)
             continue
         try:
-            _take_in_one(db, asking, attempt, answers, asked_at)
+            take_in = partial(_take_in_one, db, asking, attempt, answers, asked_at)
+            retrying.run(db, take_in, finds_itself=True)
+        except OperationalError:  # the database and not the answer: what is leased is due again
+            raise
         except IntegrityError:  # another process heard the same news at the same time; ask again soon
             db.rollback()
-            _unanswered(db, asking, attempt, asked_at, postponed=True)
+            _unanswered(db, asking, attempt, asked_at, postponed=asking.clock() + POSTPONED)
         except Exception:
             log.exception("an answer could not be taken in", extra={"attempt": attempt.id})
             db.rollback()
             reviews.open_review(db, asking.terms, attempt.session_id, "unreadable_answer", asking.clock())
-            _unanswered(db, asking, attempt, asked_at, postponed=False)
+            _unanswered(db, asking, attempt, asked_at, postponed=None)
 
 
 def _take_in_one(db: Session, asking: Asking, attempt: Attempt, answers: Answers, asked_at: datetime) -> None:
@@ -218,6 +243,7 @@ def _take_in_one(db: Session, asking: Asking, attempt: Attempt, answers: Answers
     values = {"next_at": next_at, "asked_at": now, "answered_at": asked_at, "tries": 0}
     db.execute(update(Attempt).where(Attempt.id == attempt.id).values(values))
     db.commit()
+    crash_point("enquiry.between_rows")
 
 
 def _unless_hinted(asked_at: datetime, next_at: datetime | None) -> ColumnElement[datetime | None]:
@@ -232,6 +258,8 @@ def _next_at(db: Session, attempt: Attempt, asked_at: datetime, now: datetime) -
     watched = attempt.watched_until is not None and attempt.watched_until > now
     if _undecided(attempt) and asked_at >= attempt.ends_at:
         return schedule.undecided_enquiry(now, ends_at=attempt.ends_at)
+    if attempt.status is AttemptStatus.SUCCEEDED and (alone := unconfirmed(db, attempt.id)):
+        return schedule.undecided_enquiry(now, ends_at=alone.created_at)  # until an enquiry says so too
     next_at = schedule.next_enquiry(now, created_at=attempt.created_at, ends_at=attempt.ends_at, watched=watched)
     status = db.scalar(select(CheckoutSession.status).where(CheckoutSession.id == attempt.session_id))
     if status == SessionStatus.PAID and next_at is not None:  # only a surplus can still come: there is no hurry
@@ -252,14 +280,17 @@ def _flag_the_undecided(db: Session, terms: Terms, attempt: Attempt, asked_at: d
         reviews.open_review(db, terms, attempt.session_id, "undecided", now)
 
 
-def _unanswered(db: Session, asking: Asking, attempt: Attempt, asked_at: datetime, *, postponed: bool) -> None:
+def _unanswered(
+    db: Session, asking: Asking, attempt: Attempt, asked_at: datetime, *, postponed: datetime | None
+) -> None:
     now = asking.clock()
     fresh = db.get_one(Attempt, attempt.id, populate_existing=True)
     tries = fresh.tries if postponed else fresh.tries + 1
-    next_at = now + POSTPONED if postponed else schedule.unanswered_enquiry(now, tries=tries)
+    next_at = postponed or schedule.unanswered_enquiry(now, tries=tries)
     if asked_at >= fresh.ends_at and not postponed:
         next_at = max(next_at, schedule.undecided_enquiry(now, ends_at=fresh.ends_at))
     _flag_the_undecided(db, asking.terms, fresh, asked_at, now)
     wish = _unless_hinted(asked_at, next_at)
     db.execute(update(Attempt).where(Attempt.id == attempt.id).values(next_at=wish, asked_at=now, tries=tries))
     db.commit()
+    _believe_notices(db, asking, fresh, next_at)

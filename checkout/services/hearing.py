@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from checkout.crash_points import crash_point
 from checkout.domain.ids import new_ordered_id
 from checkout.domain.lifecycle import FINAL_SESSION, AttemptStatus, Role, SessionStatus
 from checkout.gateway.codes import Says
@@ -15,6 +16,7 @@ from checkout.gateway.records import Record
 from checkout.services import reviews
 from checkout.services.events import announce
 from checkout.services.failures import reason_for
+from checkout.services.portal_refunds import hear_refunds
 from checkout.services.refunds import reserve
 from checkout.services.terms import Terms
 from checkout.store.models import Attempt, CheckoutSession, Payment
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 # (qfpay.md section 11, "Expired order"). Five minutes later nobody is entering one any more.
 PASSWORD_ENTRY = timedelta(minutes=5)
 STILL_OPEN_CODES = {"1143"}
+CONTRADICTED_FOR = timedelta(days=1)
 
 
 def hear(
@@ -42,15 +45,30 @@ def hear(
     moved_money = sorted(
         (r for r in payments if r.says in (Says.SUCCEEDED, Says.RETURNED)), key=lambda r: (r.paid_at or now, r.syssn)
     )
-    changed = False
+    changed = hear_refunds(db, terms, attempt.merchant_id, records, now)
     for record in moved_money:  # the earliest success is accepted, the rest is surplus
         changed |= _settle(db, terms, attempt, record, now)
     if not moved_money:
-        changed = _note(db, terms, attempt, payments, asked_at=asked_at, now=now)
-    return changed
+        changed |= _note(db, terms, attempt, payments, asked_at=asked_at, now=now)
+    return _doubt(db, terms, attempt, asked_at, now) or changed
 
 
-def _settle(db: Session, terms: Terms, attempt: Attempt, record: Record, now: datetime) -> bool:
+def believe(db: Session, terms: Terms, attempt_id: str, record: Record, now: datetime) -> bool:
+    """Settle by a genuine notification alone, because nobody answers enquiries; only if it says exactly what we asked.
+
+    Asking goes on until an enquiry confirms it. Commits nothing; raises IntegrityError as `hear` does.
+    """
+    attempt = db.get_one(Attempt, attempt_id, populate_existing=True)
+    lock_session(db, attempt.session_id)
+    session = db.get_one(CheckoutSession, attempt.session_id, populate_existing=True)
+    if record.kind != "payment" or record.says is not Says.SUCCEEDED or _mismatch(session, attempt, record):
+        return False
+    return _settle(db, terms, attempt, record, now, proof="notification")
+
+
+def _settle(
+    db: Session, terms: Terms, attempt: Attempt, record: Record, now: datetime, *, proof: str = "enquiry"
+) -> bool:
     """Book one payment, once; the unique syssn refuses a second process that books it at the same time."""
     if not record.syssn:
         if not attempt.syssn:  # money without a name cannot be booked once, so a person must find out which it is
@@ -58,22 +76,60 @@ def _settle(db: Session, terms: Terms, attempt: Attempt, record: Record, now: da
         record = replace(record, syssn=attempt.syssn)
     if not _storable(record):
         return reviews.open_review(db, terms, attempt.session_id, "unreadable_answer", now)
-    known = select(Payment.attempt_id).where(Payment.merchant_id == attempt.merchant_id, Payment.syssn == record.syssn)
-    if booked_for := db.scalar(known):
-        if booked_for == attempt.id:
-            return False
-        return reviews.open_review(db, terms, attempt.session_id, "syssn_of_another", now)
+    known = select(Payment).where(Payment.merchant_id == attempt.merchant_id, Payment.syssn == record.syssn)
+    if booked := db.scalar(known.execution_options(populate_existing=True)):
+        return _compare(db, terms, attempt, booked, record, now=now, proof=proof)
     session = db.get_one(CheckoutSession, attempt.session_id, populate_existing=True)
     mismatch = _mismatch(session, attempt, record)
     role = Role.MISMATCH if mismatch else _claim(db, session, record, now)
     payment = _payment(attempt, session, record, role, now)
+    payment.proof = proof
+    crash_point("payment.before_fact")
     db.add(payment)
     db.flush()
+    crash_point("payment.booked")
     move_attempt(db, attempt.id, AttemptStatus.SUCCEEDED, syssn=record.syssn)
     touch_session(db, session.id)
     log.info("payment is %s", role, extra={"session": session.id, "attempt": attempt.id, "syssn": record.syssn})
     _tell(db, terms, session, record, payment, mismatch=mismatch, now=now)
+    crash_point("payment.announced")
     return True
+
+
+def _compare(
+    db: Session, terms: Terms, attempt: Attempt, booked: Payment, record: Record, *, now: datetime, proof: str
+) -> bool:
+    """The same payment again: it confirms what is booked, or a person must find out why it differs."""
+    if booked.attempt_id != attempt.id:
+        return reviews.open_review(db, terms, attempt.session_id, "syssn_of_another", now)
+    theirs = (record.amount, record.currency, record.pay_type)
+    if theirs != (booked.amount, booked.currency, booked.pay_type):
+        return reviews.open_review(db, terms, attempt.session_id, "contradicted", now)
+    if record.says is Says.RETURNED and booked.refunded < booked.amount and booked.role is not Role.MISMATCH:
+        return reviews.open_review(db, terms, attempt.session_id, "returned_elsewhere", now)
+    if proof == "enquiry" and booked.proof == "notification" and booked.confirmed_at is None:
+        db.execute(update(Payment).where(Payment.id == booked.id).values(confirmed_at=now))
+        log.info("an enquiry confirms the notification", extra={"attempt": attempt.id, "syssn": record.syssn})
+        return True
+    return False
+
+
+def unconfirmed(db: Session, attempt_id: str) -> Payment | None:
+    """A payment that only a notification vouches for."""
+    alone = select(Payment).where(
+        Payment.attempt_id == attempt_id, Payment.proof == "notification", Payment.confirmed_at.is_(None)
+    )
+    return db.scalar(alone.limit(1).execution_options(populate_existing=True))
+
+
+def _doubt(db: Session, terms: Terms, attempt: Attempt, asked_at: datetime, now: datetime) -> bool:
+    """For a day the gateway's own enquiries have known nothing of what its notification said: no flip, a person."""
+    if attempt.status is not AttemptStatus.SUCCEEDED:
+        return False
+    alone = unconfirmed(db, attempt.id)
+    if alone is None or alone.created_at > asked_at - CONTRADICTED_FOR:
+        return False
+    return reviews.open_review(db, terms, attempt.session_id, "contradicted", now)
 
 
 def _storable(record: Record) -> bool:
@@ -128,7 +184,6 @@ def _payment(attempt: Attempt, session: CheckoutSession, record: Record, role: R
         amount=record.amount,
         currency=record.currency,
         pay_type=record.pay_type,
-        proof="enquiry",
         paid_at=record.paid_at,
         system_at=record.system_at,
         created_at=now,
@@ -155,7 +210,9 @@ def _tell(
         _notice_twins(db, session)
         announce(db, terms, session.id, "checkout_session.paid", now)
     elif role is Role.SURPLUS:
+        crash_point("surplus.booked")
         _send_back(db, payment, "surplus", now)
+        crash_point("surplus.reserved")
         announce(db, terms, session.id, "payment.surplus", now, about=record.syssn)
     elif role is Role.LATE and session.late_payment == "refund":
         _send_back(db, payment, "late", now)

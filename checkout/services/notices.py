@@ -1,6 +1,7 @@
 """Notifications of the gateway: stored before they are acknowledged, and only a reason to ask sooner."""
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select
@@ -10,10 +11,14 @@ from sqlalchemy.orm import Session
 from checkout.crash_points import crash_point
 from checkout.domain.errors import GatewayGarbled, Invalid, NotFound
 from checkout.gateway.accounts import Gateways
-from checkout.services import words
+from checkout.gateway.client import Record, Says
+from checkout.services import reviews, words
+from checkout.services.terms import Terms
 from checkout.services.watching import make_number_due, make_refund_due
 from checkout.services.words import Said
-from checkout.store.models import Merchant, TradeNo
+from checkout.store import retrying
+from checkout.store.models import Attempt, CheckoutSession, Merchant, TradeNo
+from checkout.store.moves import lock_session
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +26,14 @@ LONGEST_NUMBER = 128
 
 
 def receive(
-    db: Session, gateways: Gateways, merchant_id: str, body: bytes, *, signature: str | None, now: datetime
+    db: Session,
+    gateways: Gateways,
+    terms: Terms,
+    merchant_id: str,
+    body: bytes,
+    *,
+    signature: str | None,
+    now: datetime,
 ) -> None:
     """Verify, store, make an enquiry due, commit. A browser proves nothing, and alone neither does this.
 
@@ -36,18 +48,40 @@ def receive(
         raise Invalid({"body": f"is signed, but no notification: {error}"}) from None
     if not (1 <= len(record.out_trade_no) <= LONGEST_NUMBER and record.out_trade_no.isprintable()):
         raise Invalid({"out_trade_no": f"must be 1 to {LONGEST_NUMBER} printable characters"})
-    number = db.scalar(select(TradeNo).where(TradeNo.number == record.out_trade_no, TradeNo.merchant_id == merchant.id))
-    if number is None:  # perhaps lost with a restored backup: kept, acknowledged, and somebody is told
-        log.error("notification for an unknown number", extra={"merchant": merchant.id})
+    said = Said(merchant_id, "notification", body, record.out_trade_no)
+    retrying.run(db, lambda: _store(db, gateways, terms, said, record=record, now=now), finds_itself=True)
+    crash_point("notice.committed")
+
+
+def _store(db: Session, gateways: Gateways, terms: Terms, said: Said, *, record: Record, now: datetime) -> None:
+    """The digest of its bytes is the key by which it is found again, whoever stored it."""
+    number = db.scalar(
+        select(TradeNo).where(TradeNo.number == record.out_trade_no, TradeNo.merchant_id == said.merchant_id)
+    )
+    if number is not None and number.kind == "lost":
+        number = None
+    if number is None:  # not ours, or forgotten by a restored backup: kept, acknowledged, and somebody is told
+        log.error("notification for an unknown number", extra={"merchant": said.merchant_id})
     try:
-        said = Said(merchant.id, "notification", body, record.out_trade_no, known=number is not None)
-        words.keep(db, gateways.vault, said, now)
+        words.keep(db, gateways.vault, replace(said, known=number is not None), now)
     except IntegrityError:  # the same notice, stored by another process at this moment
         db.rollback()
     if number is not None and number.kind == "payment":
         make_number_due(db, number.owner_id, now)
+        _flag_a_mismatch(db, terms, number.owner_id, record, now)
     elif number is not None:
         make_refund_due(db, number.owner_id, now)
     crash_point("notice.before_commit")
     db.commit()
-    crash_point("notice.committed")
+
+
+def _flag_a_mismatch(db: Session, terms: Terms, attempt_id: str, record: Record, now: datetime) -> None:
+    """Genuine, and about something else than we asked for: it never pays, and a person must look (safety.md F24)."""
+    if record.kind != "payment" or record.says is not Says.SUCCEEDED:
+        return
+    attempt = db.get_one(Attempt, attempt_id, populate_existing=True)
+    session = db.get_one(CheckoutSession, attempt.session_id)
+    said = ((record.amount, session.amount), (record.currency, session.currency), (record.pay_type, attempt.pay_type))
+    if any(theirs and theirs != ours for theirs, ours in said):  # what it leaves out it does not deny
+        lock_session(db, attempt.session_id)
+        reviews.open_review(db, terms, attempt.session_id, "notice_mismatch", now)

@@ -2,19 +2,20 @@
 
 import logging
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from checkout.crash_points import crash_point
 from checkout.domain import refunding
-from checkout.domain.errors import GatewayError, GatewayUnreachable
+from checkout.domain.errors import GatewayError
 from checkout.domain.lifecycle import REFUND_IN_FLIGHT, RefundStatus
 from checkout.domain.vault import CannotOpen
 from checkout.gateway.client import (
+    Enquiry,
     Gateway,
     NotSent,
-    Record,
     Refunded,
     RefundOrder,
     RefundOutcome,
@@ -23,7 +24,9 @@ from checkout.gateway.client import (
     Unknown,
 )
 from checkout.gateway.months import windows_for
-from checkout.services import budgets, reviews, words
+from checkout.services import calls, reviews, words
+from checkout.services.budgets import Use
+from checkout.services.calls import NotNow
 from checkout.services.enquiries import Asking
 from checkout.services.events import announce
 from checkout.services.refunds import give_back
@@ -57,7 +60,7 @@ def _move(db: Session, asking: Asking, refund_id: str) -> bool:
     if refund.status is not RefundStatus.RESERVED:
         return False
     if later := refunding.pause_ends(now) or _after_its_siblings(db, refund, now):
-        db.execute(update(Refund).where(Refund.id == refund.id).values(next_at=later))
+        _later(db, refund, later)
         db.commit()
         return True
     return _send(db, asking, refund, now)
@@ -82,9 +85,16 @@ def _send(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool:
     gateway = _gateway(db, asking, refund, merchant, now)
     if gateway is None:
         return True
+    try:
+        calls.permit(db, asking.terms, gateway.budget_key, Use.REFUND, asking.clock)
+    except NotNow as reason:
+        _later(db, refund, reason.until)
+        db.commit()
+        return True
     claimed = move_refund(
         db, refund.id, RefundStatus.SENT, next_at=now + LEASE, sent_at=now, tries=Refund.tries + 1, missing_since=None
     )
+    crash_point("refund.before_claim")
     db.commit()  # from here it may be at the gateway, whatever becomes of us
     if not claimed:
         return False
@@ -97,13 +107,9 @@ def _send(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool:
         created_at=now,
     )
     db.commit()  # nothing stays open while we call, and what was read stays readable
-    rate = asking.terms.rate_per_minute
-    allowed = budgets.take(db, gateway.budget_key, use=budgets.Use.REFUND, rate_per_minute=rate, now=now)
-    outcome: RefundOutcome = (
-        gateway.refund(order, seconds=SEND_SECONDS) if allowed else NotSent("our own budget of calls is spent")
-    )
+    outcome: RefundOutcome = calls.send(db, gateway, lambda: gateway.refund(order, seconds=SEND_SECONDS), asking.clock)
     crash_point("refund.answered")
-    _record(db, asking, db.get_one(Refund, refund.id, populate_existing=True), outcome, asking.clock())
+    _record(db, asking, refund, outcome, sent_at=now)
     return True
 
 
@@ -113,26 +119,35 @@ def _gateway(db: Session, asking: Asking, refund: Refund, merchant: Merchant, no
         return asking.gateways.of(merchant)
     except CannotOpen:
         log.exception("the client key cannot be opened", extra={"merchant": merchant.id})
-        db.execute(update(Refund).where(Refund.id == refund.id).values(next_at=now + timedelta(hours=1)))
+        _later(db, refund, now + timedelta(hours=1))
         db.commit()
         return None
 
 
-def _record(db: Session, asking: Asking, refund: Refund, outcome: RefundOutcome, now: datetime) -> None:
+def _record(db: Session, asking: Asking, refund: Refund, outcome: RefundOutcome, *, sent_at: datetime) -> None:
+    now = asking.clock()
     lock_session(db, refund.session_id)
+    db.refresh(refund, with_for_update=True)
+    if refund.sent_at != sent_at and not isinstance(outcome, Refunded):
+        # We slept past our lease, and it has been sent again since: only what became of that says how it ended.
+        log.warning("a refund's answer came too late to count", extra={"refund": refund.id})
+        db.rollback()
+        return
     match outcome:
         case Refunded(syssn=syssn, raw=raw):
             _keep(db, asking, refund, raw, now)
             _succeed(db, asking, refund, syssn, now)
-        case Refused(code=code, meaning=meaning) if refunding.may_be_there(code, meaning.klass):
+        case Refused(code=code, meaning=meaning, raw=raw) if refunding.may_be_there(code, meaning.klass):
+            _keep(db, asking, refund, raw, now)
             log.warning("refund put off by the gateway: %s", code, extra={"refund": refund.id})
             move_refund(db, refund.id, RefundStatus.UNKNOWN, next_at=now + refunding.BETWEEN)
-        case Refused(code=code):
+        case Refused(code=code, raw=raw):
+            _keep(db, asking, refund, raw, now)
             _refused(db, asking, refund, code, now)
         case NotSent(reason=reason):
             log.warning("refund not sent: %s", reason, extra={"refund": refund.id})
-            again = refunding.after_no_answer(now, refund.tries)
-            move_refund(db, refund.id, RefundStatus.RESERVED, next_at=again)
+            again = refunding.after_no_answer(now, since=refund.created_at)
+            move_refund(db, refund.id, RefundStatus.RESERVED, next_at=again, tries=Refund.tries - 1)
         case Unknown(reason=reason, raw=raw):
             log.warning("refund outcome unknown: %s", reason, extra={"refund": refund.id})
             if raw:
@@ -140,6 +155,7 @@ def _record(db: Session, asking: Asking, refund: Refund, outcome: RefundOutcome,
             move_refund(db, refund.id, RefundStatus.UNKNOWN, next_at=now + refunding.BETWEEN)
     crash_point("refund.before_result")
     db.commit()
+    crash_point("refund.recorded")
 
 
 def _refused(db: Session, asking: Asking, refund: Refund, code: str, now: datetime) -> None:
@@ -163,7 +179,8 @@ def _fail(db: Session, asking: Asking, refund: Refund, code: str, now: datetime)
     give_back(db, refund)
     touch_session(db, refund.session_id)
     announce(db, asking.terms, refund.session_id, "refund.failed", now, about=refund.id)
-    if refund.cause != "merchant" or code == "1272":  # nobody asked for it, or the ledgers disagree: a person must look
+    # Nobody asked for it, a week had too little takings, or the ledgers disagree: a person must look.
+    if refund.cause != "merchant" or code in {"1269", "1272"}:
         reviews.open_review(db, asking.terms, refund.session_id, f"refund_{refund.cause}", now)
 
 
@@ -183,49 +200,59 @@ def _enquire(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool
         return True
     windows = windows_for(refund.created_at, refund.created_at + timedelta(days=30), now)
     db.commit()  # nothing stays open while we call, and what was read stays readable
-    records: list[Record] = []
+    crash_point("refund.before_enquiry")
+    answers: list[Enquiry] = []
     try:
         for window in windows[-2:]:
-            rate = asking.terms.rate_per_minute
-            if not budgets.take(db, gateway.budget_key, use=budgets.Use.REFUND, rate_per_minute=rate, now=now):
-                raise GatewayUnreachable("our own budget of calls is spent")
-            answer = gateway.enquire([refund.out_trade_no], window)
-            records += answer.records
+            question = partial(gateway.enquire, [refund.out_trade_no], window)
+            answers.append(calls.ask(db, asking.terms, gateway, question, use=Use.REFUND, clock=asking.clock))
     except GatewayError as error:
         log.warning("enquiry about a refund got no answer: %s", error, extra={"refund": refund.id})
-        again = refunding.after_no_answer(now, refund.tries)
-        db.execute(update(Refund).where(Refund.id == refund.id).values(next_at=again, tries=Refund.tries + 1))
+        again = refunding.after_no_answer(asking.clock(), since=refund.sent_at or refund.created_at)
+        _later(db, refund, again)
         db.commit()
         return True
-    _hear(db, asking, db.get_one(Refund, refund.id, populate_existing=True), records, now)
+    crash_point("refund.enquired")
+    _hear(db, asking, db.get_one(Refund, refund.id, populate_existing=True), answers, now)
     return True
 
 
-def _hear(db: Session, asking: Asking, refund: Refund, records: list[Record], now: datetime) -> None:
+def _hear(db: Session, asking: Asking, refund: Refund, answers: list[Enquiry], now: datetime) -> None:
     lock_session(db, refund.session_id)
+    records = [record for answer in answers for record in answer.records]
     ours = [record for record in records if record.kind == "refund" and record.amount == refund.amount]
+    if ours:  # every byte that decides something is kept (safety.md I26)
+        _keep(db, asking, refund, b"\n".join(answer.raw for answer in answers), now)
     if done := next((record for record in ours if record.code == "0000"), None):
         _succeed(db, asking, refund, done.syssn, now)
     elif failed := next((record for record in ours if record.says in (Says.FAILED, Says.CLOSED)), None):
         _fail(db, asking, refund, failed.code, now)
     elif ours:
-        again = refunding.after_no_answer(now, int((now - refund.created_at).total_seconds()) // 30)
-        db.execute(update(Refund).where(Refund.id == refund.id).values(next_at=again, missing_since=None))
+        again = refunding.after_no_answer(now, since=refund.created_at)
+        _later(db, refund, again, missing_since=None)
     else:
         _missing(db, asking, refund, now)
+    crash_point("refund.before_heard")
     db.commit()
 
 
 def _missing(db: Session, asking: Asking, refund: Refund, now: datetime) -> None:
     """Two enquiries, minutes apart, did not find it: only then may the same number be sent again."""
     if refund.missing_since is None:
-        again = {"missing_since": now, "next_at": now + refunding.NOT_FOUND_FOR}
-        db.execute(update(Refund).where(Refund.id == refund.id).values(again))
+        _later(db, refund, now + refunding.NOT_FOUND_FOR, missing_since=now)
+    elif now < refund.missing_since + refunding.NOT_FOUND_FOR:  # a notification had us ask sooner
+        _later(db, refund, refund.missing_since + refunding.NOT_FOUND_FOR)
     elif refund.tries >= refunding.MOST_TRIES:
         reviews.open_review(db, asking.terms, refund.session_id, "refund_unknown", now)
-        db.execute(update(Refund).where(Refund.id == refund.id).values(next_at=now + timedelta(days=1)))
+        _later(db, refund, now + timedelta(days=1))
     else:
         move_refund(db, refund.id, RefundStatus.RESERVED, next_at=now)
+
+
+def _later(db: Session, refund: Refund, next_at: datetime, **values: datetime | None) -> None:
+    """Look at it again then; but only if it still stands as we read it: who slept past a lease stirs nothing up."""
+    unchanged = update(Refund).where(Refund.id == refund.id, Refund.status == refund.status)
+    db.execute(unchanged.values(next_at=next_at, **values).execution_options(synchronize_session=False))
 
 
 def _keep(db: Session, asking: Asking, refund: Refund, raw: bytes, now: datetime) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from checkout.domain.ids import new_id
 from checkout.domain.vault import Vault
-from checkout.store.models import GatewayWord
+from checkout.store.models import Attempt, GatewayWord
 
 
 @dataclass(frozen=True)
@@ -53,3 +53,16 @@ def keep(db: Session, vault: Vault, said: Said, now: datetime) -> bool:
     )
     db.flush()
     return True
+
+
+def unanswered_notices(db: Session, vault: Vault, attempt: Attempt) -> list[tuple[datetime, bytes]]:
+    """Genuine notifications about this attempt that came after the last answered question: when, and what they said."""
+    query = select(GatewayWord).where(
+        GatewayWord.merchant_id == attempt.merchant_id,
+        GatewayWord.source == "notification",
+        GatewayWord.out_trade_no == attempt.out_trade_no,
+    )
+    if attempt.answered_at is not None:
+        query = query.where(GatewayWord.heard_at > attempt.answered_at)
+    found = db.scalars(query.order_by(GatewayWord.heard_at, GatewayWord.id)).all()
+    return [(word.heard_at, vault.open(word.body_sealed, owner=f"gateway_word/{word.id}")) for word in found]

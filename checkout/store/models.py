@@ -136,7 +136,7 @@ class Attempt(Base):
 
 
 class Payment(Base):
-    """Money that moved: appended, never changed, but for how much of it is on its way back."""
+    """Money that moved: appended. What changes: how much is on its way back, who confirmed it, late into accepted."""
 
     __tablename__ = "payment"
     __table_args__ = (
@@ -161,7 +161,8 @@ class Payment(Base):
     refunded: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # reserved, sent, unknown and done
     currency: Mapped[str] = mapped_column(String(3))
     pay_type: Mapped[str] = mapped_column(String(6))
-    proof: Mapped[str] = mapped_column(String(12))
+    proof: Mapped[str] = mapped_column(String(12))  # enquiry, or notification when nobody could be asked
+    confirmed_at: Mapped[datetime | None]  # when an enquiry said what a notification alone had proven
     paid_at: Mapped[datetime | None]
     system_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
@@ -177,7 +178,7 @@ class Refund(Base):
     merchant_id: Mapped[str] = mapped_column(ForeignKey("merchant.id"))
     session_id: Mapped[str] = mapped_column(ForeignKey("session.id"), index=True)
     payment_id: Mapped[str] = mapped_column(ForeignKey("payment.id"), index=True)
-    cause: Mapped[str] = mapped_column(String(10))  # merchant, surplus, late
+    cause: Mapped[str] = mapped_column(String(10))  # merchant, portal, or the role of money that nobody may keep
     reason: Mapped[str] = mapped_column(Text)
     amount: Mapped[int]
     out_trade_no: Mapped[str] = mapped_column(ForeignKey("trade_no.number"), unique=True)

@@ -16,5 +16,5 @@ def receive(merchant_id: str) -> ResponseReturnValue:
     guards.limit_body(guards.NOTICE_BYTES)
     body = request.get_data(cache=False)
     signature = request.headers.get("X-QF-SIGN")
-    notices.receive(db(), parts().gateways, merchant_id, body, signature=signature, now=now())
+    notices.receive(db(), parts().gateways, parts().terms, merchant_id, body, signature=signature, now=now())
     return "SUCCESS", 200, {"Content-Type": "text/plain; charset=utf-8"}

@@ -1,7 +1,7 @@
 """What a shopper's page shows: rows in, one frozen value for the templates out."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -18,6 +18,7 @@ from checkout.store.pages import PageRow
 
 # A module should be 4 CSS px or more where the screen allows: three sizes of box, by modules.
 QR_SIZES = ((61, "s"), (78, "m"))
+SILENT_AFTER = timedelta(seconds=75)  # several questions at any pace of schedule.py, and one time-out
 OFFERING = frozenset({Stage.CHOOSE, Stage.SCAN, Stage.WALLET, Stage.UNKNOWN, Stage.FAILED})
 
 
@@ -32,6 +33,7 @@ class AttemptView:
     link_is_page: bool
     framed: bool
     asked_seconds_ago: int | None
+    silent: bool  # nobody has answered our questions for a while
     failure: str | None
 
 
@@ -171,7 +173,8 @@ def page_tag(page: Page, form: str) -> str:
     """What makes two answers of /status the same, for its ETag."""
     asked = page.attempt.asked_seconds_ago if page.attempt and page.stage is Stage.UNKNOWN else None
     age = "" if asked is None else min(asked // 20, 100)  # as coarse as the words that the page has for it
-    return f"{page.version}-{page.stage}-{page.lang}-{page.agent}-{page.merchant_told}-{age}-{form}"
+    silent = page.attempt is not None and page.attempt.silent
+    return f"{page.version}-{page.stage}-{page.lang}-{page.agent}-{page.merchant_told}-{age}{'-silent' * silent}-{form}"
 
 
 def _offers(row: PageRow) -> tuple[tuple[str, str, str], ...]:
@@ -208,6 +211,7 @@ def _attempt(row: PageRow, stage: Stage, now: datetime) -> AttemptView | None:
         link_is_page=pay_type.is_page,
         framed=framed,
         asked_seconds_ago=max(int((now - asked).total_seconds()), 0) if asked else None,
+        silent=payable and now - (row.attempt_answered_at or row.attempt_created_at) > SILENT_AFTER,
         failure=failure if stage is Stage.FAILED else None,
     )
 

@@ -66,6 +66,9 @@ def upgrade() -> None:
     with op.batch_alter_table('reconciliation', schema=None) as batch_op:
         batch_op.create_index('ix_reconciliation_due', ['next_at'], unique=False, postgresql_where=sa.text('next_at IS NOT NULL'))
 
+    with op.batch_alter_table('payment', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('confirmed_at', Moment(), nullable=True))
+
     with op.batch_alter_table('merchant', schema=None) as batch_op:
         batch_op.add_column(sa.Column('former_secret_sealed', sa.LargeBinary(), nullable=True))
         batch_op.add_column(sa.Column('former_secret_until', Moment(), nullable=True))
@@ -73,6 +76,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    with op.batch_alter_table('payment', schema=None) as batch_op:
+        batch_op.drop_column('confirmed_at')
+
     with op.batch_alter_table('merchant', schema=None) as batch_op:
         batch_op.drop_column('webhook_gone_at')
         batch_op.drop_column('former_secret_until')

@@ -1,6 +1,5 @@
 """The state machines: complete, paid absorbs, and money always gets in."""
 
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -8,22 +7,33 @@ import pytest
 
 from checkout.domain.lifecycle import (
     ATTEMPT_COMES_FROM,
-    DELIVERY_COMES_FROM,
     FINAL_SESSION,
     LIVE_ATTEMPT,
+    REFUND_COMES_FROM,
+    REFUND_IN_FLIGHT,
     SESSION_COMES_FROM,
     AttemptStatus,
-    DeliveryStatus,
+    RefundStatus,
     SessionStatus,
+    public_refund_status,
     public_status,
 )
+from tests.states import MACHINES, PAGE, edges, page
 
-MACHINES: dict[str, tuple[type[StrEnum], Mapping[Any, frozenset[Any]], StrEnum]] = {
-    "session": (SessionStatus, SESSION_COMES_FROM, SessionStatus.OPEN),
-    "attempt": (AttemptStatus, ATTEMPT_COMES_FROM, AttemptStatus.CREATED),
-    "delivery": (DeliveryStatus, DELIVERY_COMES_FROM, DeliveryStatus.DUE),
-}
-each_machine = pytest.mark.parametrize(("words", "comes_from", "start"), MACHINES.values(), ids=MACHINES)
+each_machine = pytest.mark.parametrize(
+    ("words", "comes_from", "start"),
+    [(machine.words, machine.comes_from, machine.start) for machine in MACHINES],
+    ids=[machine.name for machine in MACHINES],
+)
+one_way = pytest.mark.parametrize(
+    ("words", "comes_from", "start"),
+    [
+        (machine.words, machine.comes_from, machine.start)
+        for machine in MACHINES
+        if machine.name in ("Session", "Attempt")
+    ],
+    ids=["Session", "Attempt"],
+)
 
 
 @each_machine
@@ -33,9 +43,13 @@ def test_the_table_speaks_of_every_status(words: Any, comes_from: Any, start: St
 
 
 @each_machine
-def test_nothing_returns_to_the_start_or_stays_where_it_is(words: Any, comes_from: Any, start: StrEnum) -> None:
-    assert comes_from[start] == set()
+def test_nothing_stays_where_it_is(words: Any, comes_from: Any, start: StrEnum) -> None:
     assert not [status for status in words if status in comes_from[status]]
+
+
+@one_way
+def test_nothing_returns_to_the_start(words: Any, comes_from: Any, start: StrEnum) -> None:
+    assert comes_from[start] == set()
 
 
 @each_machine
@@ -46,7 +60,7 @@ def test_every_status_can_be_reached(words: Any, comes_from: Any, start: StrEnum
     assert reached == set(words)
 
 
-@each_machine
+@one_way
 def test_nothing_goes_round_in_circles(words: Any, comes_from: Any, start: StrEnum) -> None:
     left = set(words)
     while ends := {status for status in left if not any(status in comes_from[other] for other in left)}:
@@ -74,6 +88,30 @@ def test_an_unknown_outcome_becomes_failed_or_closed_only_by_a_word_from_the_gat
     assert AttemptStatus.CREATED not in {
         s for s, sources in ATTEMPT_COMES_FROM.items() if AttemptStatus.UNKNOWN in sources
     }
+
+
+def test_a_refund_goes_back_to_the_queue_only_from_the_gateway_and_never_once_it_is_over() -> None:
+    over = {RefundStatus.SUCCEEDED, RefundStatus.FAILED}
+    assert not [status for status, sources in REFUND_COMES_FROM.items() if sources & over]
+    assert REFUND_COMES_FROM[RefundStatus.RESERVED] == REFUND_IN_FLIGHT
+    assert REFUND_COMES_FROM[RefundStatus.SENT] == {RefundStatus.RESERVED}, "asked about before it is sent again"
+
+
+@pytest.mark.parametrize("status", RefundStatus)
+def test_merchants_read_pending_until_the_gateway_has_spoken(status: RefundStatus) -> None:
+    over = status in ("succeeded", "failed")
+    assert public_refund_status(status) == (status if over else "pending")
+
+
+@each_machine
+def test_the_picture_has_each_arrow_of_the_table_and_no_other(words: Any, comes_from: Any, start: StrEnum) -> None:
+    [machine] = [machine for machine in MACHINES if machine.words is words]
+    inner = {tuple(line.split(" --> ")) for line in edges(machine) if "[*]" not in line}
+    assert inner == {(earlier, status) for status in words for earlier in comes_from[status]}
+
+
+def test_the_page_in_the_docs_is_the_one_that_the_tables_draw() -> None:
+    assert PAGE.read_text() == page(), "run `make states`"
 
 
 @pytest.mark.parametrize("status", SessionStatus)

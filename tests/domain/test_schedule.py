@@ -15,6 +15,7 @@ from checkout.domain.schedule import (
     next_enquiry,
     next_poll_ms,
     unanswered_enquiry,
+    undecided_enquiry,
 )
 
 NOON = datetime(2026, 3, 10, 4, 0, tzinfo=UTC)
@@ -78,6 +79,14 @@ def test_a_code_has_surely_ended_after(minutes: int, obeyed: bool, life: int) ->
 @pytest.mark.parametrize(("tries", "seconds"), [(1, 2), (2, 4), (3, 8), (5, 32), (6, 60), (7, 60), (10**6, 60)])
 def test_silence_is_answered_with_patience(tries: int, seconds: int) -> None:
     assert unanswered_enquiry(NOON, tries=tries) == after(seconds)
+
+
+@pytest.mark.parametrize(
+    ("since", "seconds"), [(0, 60), (3599, 60), (3600, 1800), (86399, 1800), (86400, 86400), (10**7, 86400)]
+)
+def test_a_code_that_ended_without_a_word_is_asked_about_more_and_more_seldom(since: int, seconds: int) -> None:
+    now = after(since, END)
+    assert undecided_enquiry(now, ends_at=END) == after(seconds, now)
 
 
 @pytest.mark.parametrize(("age", "milliseconds"), [(0, 2000), (59, 2000), (60, 3000), (300, 5000), (900, 10_000)])

@@ -1,10 +1,10 @@
 """Near the end of a month, an enquiry names each month that the payment may be filed under."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from checkout.gateway.months import HONG_KONG, Window, windows_for
+from checkout.gateway.months import HONG_KONG, Window, day_of, midnight, windows_between, windows_for
 
 MONTHS = range(1, 13)
 
@@ -84,3 +84,25 @@ def test_a_window_never_leaves_its_month() -> None:
             assert window is not None
             assert (window.start.year, window.start.month) == (window.end.year, window.end.month)
             assert (window.start.day, window.start.hour, window.end.strftime("%H:%M:%S")) == (1, 0, "23:59:59")
+
+
+def test_a_stretch_is_cut_at_the_end_of_each_month_and_nothing_is_named_twice() -> None:
+    assert windows_between(hkt(2028, 1, 31), hkt(2028, 3, 1, 12)) == (
+        Window(hkt(2028, 1, 31), month(2028, 1).end),
+        month(2028, 2),
+        Window(hkt(2028, 3, 1), hkt(2028, 3, 1, 11, 59, 59)),
+    )
+    assert windows_between(hkt(2028, 3, 1), hkt(2028, 3, 1)) == ()
+    assert windows_between(hkt(2028, 3, 2), hkt(2028, 3, 1)) == ()
+
+
+@pytest.mark.parametrize("number", MONTHS)
+def test_a_day_is_hong_kongs_whatever_zone_its_moment_is_told_in(number: int) -> None:
+    day = date(2028, number, 1)
+    begins = midnight(day)
+    assert begins == hkt(2028, number, 1)
+    assert begins.tzinfo is UTC
+    assert (day_of(begins - timedelta(microseconds=1)), day_of(begins)) == (day - timedelta(days=1), day)
+    assert windows_between(begins, midnight(day + timedelta(days=1))) == (
+        Window(hkt(2028, number, 1), hkt(2028, number, 1, 23, 59, 59)),
+    )

@@ -110,3 +110,13 @@ def test_its_kind_is_the_notify_type_else_the_order_type(notify_type: object, or
 
 def test_a_notification_without_a_code_proves_nothing() -> None:
     assert signed(respcd=None).says is Says.PENDING
+
+
+def test_what_was_kept_reads_as_it_did_when_it_came() -> None:
+    """Its signature was checked then; whose it is and what it names is checked again."""
+    gateway = Wire(b"").gateway("TESTMCH01")
+    assert gateway.read_stored_notification(GENUINE) == gateway.read_notification(GENUINE, SIGNATURE)
+    with pytest.raises(NotAuthentic):
+        Wire(b"").gateway("M2").read_stored_notification(GENUINE)
+    with pytest.raises(GatewayGarbled):
+        gateway.read_stored_notification(b"{}")

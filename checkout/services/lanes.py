@@ -1,0 +1,30 @@
+"""Who is being called: one call at a time to each merchant's gateway or endpoint, in each process."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Lanes:
+    """Merchants being asked about by this process: one at a time each, so that a hanging gateway holds up one lane."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._busy: set[str] = set()
+
+    @property
+    def busy(self) -> tuple[str, ...]:
+        with self._lock:
+            return tuple(self._busy)
+
+    @contextmanager
+    def entered(self, merchant_id: str) -> Iterator[bool]:
+        with self._lock:
+            free = merchant_id not in self._busy
+            self._busy.add(merchant_id)
+        try:
+            yield free
+        finally:
+            if free:
+                with self._lock:
+                    self._busy.discard(merchant_id)
