@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from checkout.services.deliveries import Posting, deliver_next
 from checkout.services.enquiries import Asking, Lanes, enquire_next
 from checkout.services.keys import forget_keys
+from checkout.services.reconciling import reconcile_next
 from checkout.services.returning import move_next_refund
 from checkout.services.sessions import close_next
 from checkout.store.due import session_to_close
@@ -26,6 +27,7 @@ AFTER_TROUBLE_SECONDS = 3.0
 STOP_SECONDS, SANDBOX_STOP_SECONDS = 20.0, 2.0
 KEYS_KEPT = timedelta(days=7)  # by the promise of safety.md F57
 FORGET_SECONDS = 3600.0
+RECONCILE_SECONDS = 60.0  # a night's work may wait for a minute
 # A call to one gateway or endpoint may hang for its whole deadline; others must not wait behind it.
 ENQUIRERS, FIRST_TRIERS, DELIVERERS, REFUNDERS = 3, 2, 4, 2
 
@@ -45,6 +47,7 @@ class Worker:
         steps += [lambda: deliver_next(posting)] * DELIVERERS
         steps += [lambda: deliver_next(posting, first_tries_only=True)] * FIRST_TRIERS
         steps += [lambda: move_next_refund(refunding)] * REFUNDERS + [self._close_next, self._forget_next]
+        steps += [lambda: self._reconcile_next(asking)]
         self._threads = [threading.Thread(target=self._run, args=(step,), daemon=True) for step in steps]
 
     def start(self) -> None:
@@ -60,7 +63,9 @@ class Worker:
             thread.join(max(deadline - time.monotonic(), 0))
 
     def wait(self) -> None:
-        self._stopping.wait()
+        # Not for ever at once: a signal that another thread took is only noticed when this one wakes.
+        while not self._stopping.wait(1.0):
+            pass
 
     def ask_to_stop(self) -> None:
         self._stopping.set()
@@ -84,6 +89,12 @@ class Worker:
                 return False
         with self._joined.sessions() as db:
             return close_next(db, self._joined.terms, self._joined.clock())
+
+    def _reconcile_next(self, asking: Asking) -> bool:
+        if reconcile_next(asking, patience=self._stopping.wait):
+            return True
+        self._stopping.wait(RECONCILE_SECONDS)
+        return False
 
     def _forget_next(self) -> bool:
         with self._joined.sessions() as db:

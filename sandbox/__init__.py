@@ -5,6 +5,7 @@ from .context import Credential
 from .ledger import Ledger
 from .line import Trouble
 from .notifier import Sent, deliver_due
+from .portal import portal_refund
 from .rows import Call, Notice, Order, Record
 from .scenarios import MAGIC_AMOUNTS, TRICKS, Scenario
 
@@ -22,4 +23,5 @@ __all__ = [
     "Trouble",
     "create_sandbox",
     "deliver_due",
+    "portal_refund",
 ]

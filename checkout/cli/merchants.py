@@ -1,13 +1,16 @@
-"""Commands about merchants: `merchant add` and `merchant check`, and the merchant of the environment."""
+"""Commands about merchants: adding and checking one, its keys, its webhook; and the merchant of the environment."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 from flask.cli import AppGroup, with_appcontext
 
 from checkout import logs
-from checkout.domain.errors import GatewayError, GatewayRefused, Invalid
+from checkout.domain.errors import GatewayError, GatewayRefused, Invalid, NotFound, Refused
 from checkout.domain.ids import new_trade_no
 from checkout.domain.wallets import DESKTOP_SWITCHES, WALLETS
 from checkout.gateway.codes import Class, look_up
@@ -124,3 +127,65 @@ def check(merchant_id: str) -> None:
     except GatewayError as error:
         raise click.ClickException(f"{found.base_url} gave no usable answer: {error}. Nothing is known yet.") from None
     click.echo(f"The credentials of {found.name} work at {found.base_url}.")
+
+
+@contextmanager
+def _in_plain_words(merchant_id: str) -> Iterator[None]:
+    logs.to_stderr()
+    try:
+        yield
+    except NotFound:
+        raise click.ClickException(f"There is no merchant {merchant_id}.") from None
+    except Refused as error:
+        raise click.ClickException(f"{error}.") from None
+    except Invalid as error:
+        raise click.ClickException("; ".join(f"--{name} {text}" for name, text in error.errors.items())) from None
+
+
+@merchant.command("rotate-secret")
+@click.argument("merchant_id")
+@click.option(
+    "--again", is_flag=True, help="Also within a day of the last rotation: the secret before it stops signing."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object and nothing else on stdout.")
+@with_appcontext
+def rotate_secret(merchant_id: str, again: bool, as_json: bool) -> None:
+    """Make a new webhook secret; prints it once. For 24 hours the old one signs webhooks too."""
+    joined = parts()
+    with _in_plain_words(merchant_id), joined.sessions() as db:
+        secret = merchants.rotate_secret(db, joined.vault, merchant_id, again=again, now=joined.clock())
+    if as_json:
+        click.echo(json.dumps({"merchant_id": merchant_id, "webhook_secret": secret}))
+        return
+    click.echo(f"webhook_secret  {secret}   (shown once)")
+    click.echo("For 24 hours webhooks carry both signatures. The way back to the shop is signed with the new one now.")
+
+
+@merchant.command("replace-key")
+@click.argument("merchant_id")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object and nothing else on stdout.")
+@with_appcontext
+def replace_key(merchant_id: str, as_json: bool) -> None:
+    """Make a new API key; prints it once. The old one is refused from now on."""
+    joined = parts()
+    with _in_plain_words(merchant_id), joined.sessions() as db:
+        api_key = merchants.replace_key(db, merchant_id, now=joined.clock())
+    if as_json:
+        click.echo(json.dumps({"merchant_id": merchant_id, "api_key": api_key}))
+    else:
+        click.echo(f"api_key         {api_key}   (shown once)")
+
+
+@merchant.command("enable-webhook")
+@click.argument("merchant_id")
+@click.option("--url", help="Where the endpoint has moved to.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"]),
+              help="Send again also what we gave up on, of events since then (UTC).")  # fmt: skip
+@with_appcontext
+def enable_webhook(merchant_id: str, url: str | None, since: datetime | None) -> None:
+    """Call the endpoint again, and send it all that it has not heard, oldest first."""
+    joined = parts()
+    since = since.replace(tzinfo=UTC) if since else None
+    with _in_plain_words(merchant_id), joined.sessions() as db:
+        queued = merchants.enable_webhook(db, joined.terms, merchant_id, url=url, since=since, now=joined.clock())
+    click.echo(f"The webhook is enabled; {queued} deliveries are queued for it.")

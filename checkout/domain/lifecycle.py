@@ -28,7 +28,7 @@ class DeliveryStatus(StrEnum):
     DUE = "due"
     DONE = "done"
     DEAD = "dead"
-    BLOCKED = "blocked"  # reserved for endpoints that are switched off: their address is one we never connect to
+    BLOCKED = "blocked"  # held back: the endpoint said 410, or its address is one we never connect to
 
 
 class RefundStatus(StrEnum):
@@ -69,7 +69,7 @@ ATTEMPT_COMES_FROM: dict[AttemptStatus, frozenset[AttemptStatus]] = {
     A.SUCCEEDED: frozenset({A.CREATED, A.PENDING, A.UNKNOWN, A.FAILED, A.CLOSED}),
 }
 DELIVERY_COMES_FROM: dict[DeliveryStatus, frozenset[DeliveryStatus]] = {
-    D.DUE:     frozenset(),
+    D.DUE:     frozenset({D.DEAD, D.BLOCKED}),  # only a person sends it again
     D.DONE:    frozenset({D.DUE}),
     D.DEAD:    frozenset({D.DUE}),
     D.BLOCKED: frozenset({D.DUE}),
@@ -78,7 +78,8 @@ REFUND_COMES_FROM: dict[RefundStatus, frozenset[RefundStatus]] = {
     # Back to the queue only when it is certain that the gateway has not got it: then its number may be sent again.
     R.RESERVED:  frozenset({R.SENT, R.UNKNOWN}),
     R.SENT:      frozenset({R.RESERVED}),
-    R.UNKNOWN:   frozenset({R.SENT}),
+    # From the queue after a restored backup: it may have been sent since the backup was made.
+    R.UNKNOWN:   frozenset({R.SENT, R.RESERVED}),
     R.SUCCEEDED: frozenset({R.RESERVED, R.SENT, R.UNKNOWN}),
     R.FAILED:    frozenset({R.RESERVED, R.SENT, R.UNKNOWN}),
 }

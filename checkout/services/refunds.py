@@ -7,15 +7,19 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from checkout.crash_points import crash_point
 from checkout.domain import refunding
 from checkout.domain.errors import NotFound, PreconditionFailed, Refused, TooMuch
 from checkout.domain.ids import new_ordered_id, new_trade_no
 from checkout.domain.lifecycle import RefundStatus, Role
 from checkout.domain.orders import RefundWish
+from checkout.services.chronicle import WORKER, Detail, by_merchant, write_down
+from checkout.services.events import announce
 from checkout.services.keys import Answer, Stamp, once
 from checkout.services.snapshots import refund_snapshot
+from checkout.services.terms import Terms
 from checkout.store.models import CheckoutSession, Merchant, Payment, Refund, TradeNo
-from checkout.store.moves import lock_session, touch_session
+from checkout.store.moves import lock_session, move_refund, touch_session
 
 
 def request_refund(
@@ -33,11 +37,14 @@ def request_refund(
         if wish.amount_left is not None and wish.amount_left != left:
             raise PreconditionFailed(f"{left} is left, not {wish.amount_left}; read the session again")
         amount = left if wish.amount is None else wish.amount
-        refund = reserve(db, payment, amount, cause="merchant", reason=wish.reason, now=now)
+        crash_point("refund.before_reserve")
+        actor = by_merchant(merchant.id)
+        refund = reserve(db, payment, amount, cause="merchant", reason=wish.reason, now=now, actor=actor)
         if refund is None:
             raise TooMuch(
                 {"amount": f"must be at most what is left: {left}" if left else "must be absent: nothing is left"}
             )
+        crash_point("refund.reserved")
         return Answer(201, json.dumps(refund_snapshot(refund, payment), ensure_ascii=False))
 
     return once(
@@ -56,22 +63,15 @@ def _accepted(db: Session, session: CheckoutSession) -> Payment:
     return payment
 
 
-def reserve(db: Session, payment: Payment, amount: int, *, cause: str, reason: str, now: datetime) -> Refund | None:
+def reserve(
+    db: Session, payment: Payment, amount: int, *, cause: str, reason: str, now: datetime, actor: str = WORKER
+) -> Refund | None:
     """Take the amount from what is left by one UPDATE, and queue the refund. None: not so much is left.
 
     Whatever runs at the same time, the database adds up: no second reservation can see the same money.
     Commits nothing.
     """
-    if amount <= 0:
-        return None
-    reserved = db.execute(
-        update(Payment)
-        .where(Payment.id == payment.id, Payment.refunded + amount <= Payment.amount)
-        .values(refunded=Payment.refunded + amount)
-        .returning(Payment.id)
-        .execution_options(synchronize_session=False)
-    ).scalar()
-    if reserved is None:
+    if not take_from_what_is_left(db, payment.id, amount):
         return None
     refund = Refund(
         id=new_ordered_id("rf_"),
@@ -86,14 +86,50 @@ def reserve(db: Session, payment: Payment, amount: int, *, cause: str, reason: s
         created_at=now,
         next_at=refunding.pause_ends(now) or now,
     )
-    number = TradeNo(number=refund.out_trade_no, kind="refund", owner_id=refund.id, created_at=now)
+    write_with_its_number(db, refund)
+    touch_session(db, payment.session_id)
+    details: dict[str, Detail] = {
+        "session": refund.session_id,
+        "amount": amount,
+        "currency": payment.currency,
+        "cause": cause,
+    }
+    write_down(db, actor=actor, action="refund_requested", subject=refund.id, details=details, now=now)
+    return refund
+
+
+def take_from_what_is_left(db: Session, payment_id: str, amount: int) -> bool:
+    """The one way by which a payment's money is taken for a refund, whoever makes it. Commits nothing."""
+    if amount <= 0:
+        return False
+    taken = db.execute(
+        update(Payment)
+        .where(Payment.id == payment_id, Payment.refunded + amount <= Payment.amount)
+        .values(refunded=Payment.refunded + amount)
+        .returning(Payment.id)
+        .execution_options(synchronize_session=False)
+    )
+    return taken.scalar() is not None
+
+
+def write_with_its_number(db: Session, refund: Refund) -> None:
+    """The number first, then what uses it. Raises IntegrityError when the number was used before. Commits nothing."""
+    number = TradeNo(number=refund.out_trade_no, kind="refund", owner_id=refund.id, created_at=refund.created_at)
     number.merchant_id = refund.merchant_id
     db.add(number)
     db.flush()
     db.add(refund)
     db.flush()
-    touch_session(db, payment.session_id)
-    return refund
+
+
+def book_done_refund(db: Session, terms: Terms, refund: Refund, syssn: str, now: datetime) -> bool:
+    """The gateway shows a refund of ours as done. True for the one caller that writes it down. Commits nothing."""
+    lock_session(db, refund.session_id)
+    if not move_refund(db, refund.id, RefundStatus.SUCCEEDED, next_at=None, syssn=syssn, failure_code=None):
+        return False
+    touch_session(db, refund.session_id)
+    announce(db, terms, refund.session_id, "refund.succeeded", now, about=refund.id)
+    return True
 
 
 def give_back(db: Session, refund: Refund) -> None:
