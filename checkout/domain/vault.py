@@ -33,6 +33,6 @@ class Vault:
         for key in self._keys:
             try:
                 return key.decrypt(sealed[:_NONCE], sealed[_NONCE:], owner.encode())
-            except InvalidTag:
+            except (InvalidTag, ValueError):  # ValueError: too short to be sealed by anybody
                 continue
         raise CannotOpen(owner)

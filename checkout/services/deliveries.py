@@ -2,18 +2,24 @@
 
 import logging
 import random
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import FIRST_COMPLETED, Future
+from concurrent.futures import wait as wait_for
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from checkout.crash_points import crash_point
 from checkout.domain.lifecycle import DeliveryStatus
 from checkout.domain.vault import CannotOpen, Vault
+from checkout.services.chronicle import WORKER, write_down
 from checkout.services.enquiries import Lanes
-from checkout.services.merchants import webhook_secret_of
+from checkout.services.merchants import forget_former_secret, locked_merchant, signing_secrets_of
 from checkout.services.webhooks import Answer, WebhookSender, next_try
 from checkout.store.due import delivery_to_try
 from checkout.store.models import Delivery, Event, Merchant
@@ -22,6 +28,61 @@ from checkout.store.moves import move_delivery
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=45)  # three times the longest try: a crash leaves the row due
+PATIENCE = 0.1  # seconds that a step waits for an endpoint; then it goes on, and the try ends on a thread of its own
+MOST_AT_ONCE = 100  # tries under way in one process; beyond that a step waits until its own has ended
+IDLE_SECONDS = 0.5
+GONE = "held back: the endpoint has answered 410 Gone"
+
+
+class Crew:
+    """Tries under way, each on a thread of its own: endpoints that hang, however many, hold up nobody else's.
+
+    The threads are no daemons: a process that is told to stop ends when its last try has.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._under_way: set[Future[None]] = set()
+
+    def send_off(self, work: Callable[[], None]) -> None:
+        """Start it and be patient for a moment. What it raises meanwhile is raised here, and later on is logged."""
+        future: Future[None] = Future()
+        threading.Thread(target=self._run, args=(work, future), name="delivery").start()
+        with self._lock:
+            if not future.done():
+                self._under_way.add(future)
+            crowded = len(self._under_way) > MOST_AT_ONCE
+        wait_for([future], None if crowded else PATIENCE)
+        if future.done():
+            future.result()
+        else:
+            future.add_done_callback(_say_if_it_failed)
+
+    def wait(self) -> bool:
+        """There is nothing else to do: give the tries under way a moment. False: there are none."""
+        with self._lock:
+            under_way = list(self._under_way)
+        wait_for(under_way, IDLE_SECONDS, return_when=FIRST_COMPLETED)
+        return bool(under_way)
+
+    def _run(self, work: Callable[[], None], future: "Future[None]") -> None:
+        try:
+            work()
+        except BaseException as error:  # handed to whoever waits
+            failure: BaseException | None = error
+        else:
+            failure = None
+        with self._lock:
+            self._under_way.discard(future)
+            if failure:
+                future.set_exception(failure)
+            else:
+                future.set_result(None)
+
+
+def _say_if_it_failed(future: "Future[None]") -> None:
+    if error := future.exception():
+        log.error("a delivery failed on our side", exc_info=error)
 
 
 @dataclass(frozen=True)
@@ -35,24 +96,43 @@ class Posting:
     clock: Callable[[], datetime]
     lanes: Lanes
     jitter: Callable[[], float] = lambda: random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
+    crew: Crew = field(default_factory=Crew)
 
 
 def deliver_next(posting: Posting, *, first_tries_only: bool = False) -> bool:
-    """Try one due delivery. False: none is due that another thread is not already busy with.
+    """Start one due delivery. False: none is due, and none is under way.
 
     With `first_tries_only` endpoints that failed before are left to other threads.
     """
     with posting.reading.connect() as connection:
         due = delivery_to_try(connection, posting.clock(), busy=posting.lanes.busy, first_tries_only=first_tries_only)
     if due is None:
-        return False
+        return posting.crew.wait()
     delivery_id, merchant_id = due
-    with posting.lanes.entered(merchant_id) as free, posting.sessions() as db:
-        return free and _deliver(db, posting, delivery_id)
+    with ExitStack() as stack:
+        if not stack.enter_context(posting.lanes.entered(merchant_id)):
+            return False
+        lane = stack.pop_all()  # the endpoint is busy until the try has ended, not until we have lost our patience
+
+    def work() -> None:
+        with lane, posting.sessions() as db:
+            _deliver(db, posting, delivery_id, merchant_id)
+
+    try:
+        posting.crew.send_off(work)
+    except BaseException:
+        lane.close()  # if not even a thread could be had; closed twice it does nothing
+        raise
+    return True
 
 
-def _deliver(db: Session, posting: Posting, delivery_id: str) -> bool:
+def _deliver(db: Session, posting: Posting, delivery_id: str, merchant_id: str) -> None:
     now = posting.clock()
+    merchant = db.get_one(Merchant, merchant_id)
+    if merchant.webhook_gone_at is not None:
+        _hold(db, delivery_id, merchant_id)
+        return
+    forget_former_secret(db, merchant, now)
     claimed = db.scalar(
         update(Delivery)
         .where(Delivery.id == delivery_id, Delivery.next_at <= now, Delivery.status == DeliveryStatus.DUE)
@@ -60,23 +140,36 @@ def _deliver(db: Session, posting: Posting, delivery_id: str) -> bool:
         .returning(Delivery.id)
         .execution_options(synchronize_session=False)
     )
+    crash_point("delivery.before_claim")
     db.commit()  # the claim holds from here, also if we crash
     if claimed is None:
-        return False
+        return
     crash_point("delivery.claimed")
     delivery = db.get_one(Delivery, delivery_id, populate_existing=True)
     event = db.get_one(Event, delivery.event_id)
-    merchant = db.get_one(Merchant, delivery.merchant_id)
     db.commit()  # nothing stays open while we call, and what was read stays readable
-    try:
-        secret = webhook_secret_of(posting.vault, merchant)
-    except CannotOpen:
-        answer = Answer(error="our own SECRET_KEY no longer opens the webhook secret")
-    else:
-        answer = posting.sender.send(delivery.url, event_id=event.id, body=event.body, secrets=[secret], now=now)
+    answer = _post(posting, merchant, delivery, event, now)
     crash_point("delivery.sent")
     _note(db, posting, delivery, answer)
-    return True
+
+
+def _post(posting: Posting, merchant: Merchant, delivery: Delivery, event: Event, now: datetime) -> Answer:
+    try:
+        secrets = signing_secrets_of(posting.vault, merchant, now)
+    except CannotOpen:
+        return Answer(error="our own SECRET_KEY no longer opens the webhook secret")
+    crash_point("delivery.before_send")
+    return posting.sender.send(delivery.url, event_id=event.id, body=event.body, secrets=secrets, now=now)
+
+
+def _hold(db: Session, delivery_id: str, merchant_id: str) -> None:
+    """Take it out of the queue, where everybody can see it: `merchants.enable_webhook` queues it again.
+
+    Under the merchant's lock, so that whoever enables the endpoint meanwhile finds the row before or after us.
+    """
+    if locked_merchant(db, merchant_id).webhook_gone_at is not None:
+        move_delivery(db, delivery_id, DeliveryStatus.BLOCKED, next_at=None, error=GONE)
+    db.commit()
 
 
 def _note(db: Session, posting: Posting, delivery: Delivery, answer: Answer) -> None:
@@ -88,16 +181,37 @@ def _note(db: Session, posting: Posting, delivery: Delivery, answer: Answer) -> 
         "milliseconds": answer.milliseconds,
     }
     again = next_try(delivery.tries, answer, now, posting.jitter())
+    ids = {"delivery": delivery.id, "merchant": delivery.merchant_id}
     if answer.ok:
         move_delivery(db, delivery.id, DeliveryStatus.DONE, next_at=None, delivered_at=now, **said)
+    elif answer.gone:
+        _give_up_the_endpoint(db, delivery, said, now)
+    elif answer.blocked:
+        move_delivery(db, delivery.id, DeliveryStatus.BLOCKED, next_at=None, **said)
+        log.error("a webhook may not go there: %s", answer.error, extra=ids)
     elif again is None:
         move_delivery(db, delivery.id, DeliveryStatus.DEAD, next_at=None, **said)
-        log.error("gave up on a webhook", extra={"delivery": delivery.id, "merchant": delivery.merchant_id})
+        log.error("gave up on a webhook", extra=ids)
     else:
-        db.execute(
-            update(Delivery)
-            .where(Delivery.id == delivery.id, Delivery.status == DeliveryStatus.DUE)
-            .values(next_at=again, **said)
-        )
-        log.warning("webhook failed: %s", answer.error, extra={"delivery": delivery.id, "tries": delivery.tries})
+        # Sent to another address meanwhile, it is due there by now and not by this schedule.
+        waiting = update(Delivery).where(Delivery.status == DeliveryStatus.DUE, Delivery.url == delivery.url)
+        db.execute(waiting.where(Delivery.id == delivery.id).values(next_at=again, **said))
+        log.warning("webhook failed: %s", answer.error, extra=ids | {"tries": delivery.tries})
+    crash_point("delivery.before_mark")
     db.commit()
+    crash_point("delivery.marked")
+
+
+def _give_up_the_endpoint(db: Session, delivery: Delivery, said: dict[str, Any], now: datetime) -> None:
+    """It asks never to be called again. Nobody is, until it is enabled again; what happens meanwhile waits."""
+    merchant = locked_merchant(db, delivery.merchant_id)
+    if db.scalar(select(Delivery.url).where(Delivery.id == delivery.id)) != delivery.url:
+        return  # the merchant has moved, and this delivery is due at the new address
+    move_delivery(db, delivery.id, DeliveryStatus.DEAD, next_at=None, **said)
+    if merchant.webhook_url != delivery.url or merchant.webhook_gone_at is not None:
+        return
+    merchant.webhook_gone_at = now
+    log.error("an endpoint is gone; its merchant hears nothing more", extra={"merchant": merchant.id})
+    write_down(
+        db, actor=WORKER, action="webhook_disabled", subject=merchant.id, details={"reason": "410 Gone"}, now=now
+    )

@@ -4,6 +4,7 @@ import json
 import logging
 from datetime import datetime
 
+from sqlalchemy import false, or_, select, update
 from sqlalchemy.orm import Session
 
 from checkout.domain.ids import new_ordered_id
@@ -50,3 +51,25 @@ def announce(db: Session, terms: Terms, session_id: str, kind: str, now: datetim
         )
         db.flush()
     log.info("event %s", kind, extra={"session": session.id, "event_id": event.id})
+
+
+def send_again(db: Session, merchant_id: str, url: str, now: datetime, *, since: datetime | None = None) -> int:
+    """Queue, oldest first and for this address, all that a merchant's endpoint has not heard; how many those are.
+
+    That is what waits, what was held back or blocked, what was answered 410, and with `since` also what
+    we gave up on, of events from then on. The caller holds the merchant's row. Commits nothing.
+    """
+    dead = Delivery.status == DeliveryStatus.DEAD
+    unheard = or_(
+        Delivery.status.in_((DeliveryStatus.DUE, DeliveryStatus.BLOCKED)),
+        dead & (Delivery.answer_status == 410),
+        dead & Delivery.event_id.in_(select(Event.id).where(Event.created_at >= since)) if since else false(),
+    )
+    queued = db.execute(
+        update(Delivery)
+        .where(Delivery.merchant_id == merchant_id, unheard)
+        .values(status=DeliveryStatus.DUE, url=url, next_at=now, tries=0, error=None)
+        .returning(Delivery.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(queued.all())

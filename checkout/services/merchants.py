@@ -5,22 +5,37 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from checkout.domain.errors import Invalid, NotAuthentic
+from checkout.domain.addresses import check_endpoint
+from checkout.domain.errors import Invalid, NotAuthentic, NotFound, Refused
 from checkout.domain.ids import new_id
 from checkout.domain.links import origin_of, problem_with_origin, problem_with_return_url
-from checkout.domain.vault import Vault
+from checkout.domain.vault import CannotOpen, Vault
 from checkout.domain.wallets import DESKTOP_SWITCHES, WALLETS, WalletChoice
 from checkout.gateway.accounts import CLIENT_KEY
+from checkout.services.chronicle import ENVIRONMENT, OPERATOR, write_down
+from checkout.services.events import send_again
 from checkout.services.terms import Terms
 from checkout.store.models import Merchant
 
 WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 - the name of a column, not a secret
+BOTH_SIGN = timedelta(hours=24)  # after a rotation, so that a merchant may change over while deliveries are under way
+DESCRIBED = (
+    "name",
+    "app_code",
+    "base_url",
+    "mchid",
+    "sign_type",
+    "wallets",
+    "return_origins",
+    "webhook_url",
+    "options",
+)
 
 
 @dataclass(frozen=True)
@@ -83,6 +98,9 @@ def add_merchant(db: Session, vault: Vault, terms: Terms, shop: Shop, *, now: da
     _describe(merchant, vault, shop)
     merchant.webhook_secret_sealed = vault.seal(webhook_secret.encode(), owner=merchant.owner(WEBHOOK_SECRET))
     db.add(merchant)
+    db.flush()
+    actor = ENVIRONMENT if shop.from_environment else OPERATOR
+    write_down(db, actor=actor, action="merchant_added", subject=merchant.id, details={"name": merchant.name}, now=now)
     db.commit()
     return Introduction(merchant.id, api_key, webhook_secret, f"{terms.public_url}/notify/{merchant.id}")
 
@@ -103,19 +121,98 @@ def _describe(merchant: Merchant, vault: Vault, shop: Shop) -> None:
 def put_environment_merchant(
     db: Session, vault: Vault, terms: Terms, shop: Shop, *, now: datetime
 ) -> Introduction | None:
-    """Create or update the deployment's single merchant and commit; None when nothing new has to be told."""
-    merchant = db.scalar(select(Merchant).where(Merchant.from_environment))
+    """Create or update the deployment's single merchant and commit; None when nothing new has to be told.
+
+    Another webhook secret than before is a rotation, and another address enables the webhook there.
+    """
+    merchant = db.scalar(select(Merchant).where(Merchant.from_environment).with_for_update())
     if merchant is None:
         return add_merchant(db, vault, terms, shop, now=now)
     check_shop(shop, http_allowed=terms.http_allowed)
+    before = {name: getattr(merchant, name) for name in DESCRIBED}
+    before["client_key"] = _opened(vault, merchant, merchant.client_key_sealed, CLIENT_KEY)
     _describe(merchant, vault, shop)
-    if shop.api_key:
+    after = {name: getattr(merchant, name) for name in DESCRIBED} | {"client_key": shop.client_key}
+    changed = [name for name in after if after[name] != before[name]]
+    if shop.api_key and merchant.api_key_digest != digest_of(shop.api_key):
         merchant.api_key_digest = digest_of(shop.api_key)
-    if shop.webhook_secret:
-        sealed = vault.seal(shop.webhook_secret.encode(), owner=merchant.owner(WEBHOOK_SECRET))
-        merchant.webhook_secret_sealed = sealed
+        changed.append("api_key")
+    if shop.webhook_secret and _signs_anew(merchant, vault, shop.webhook_secret, now):
+        changed.append("webhook_secret")
+    if merchant.webhook_url != before["webhook_url"]:
+        merchant.webhook_gone_at = None
+        if merchant.webhook_url:
+            send_again(db, merchant.id, merchant.webhook_url, now)
+    if changed:
+        details = {"changed": changed}
+        write_down(db, actor=ENVIRONMENT, action="merchant_changed", subject=merchant.id, details=details, now=now)
     db.commit()
     return None
+
+
+def _opened(vault: Vault, merchant: Merchant, sealed: bytes, secret: str) -> str | None:
+    """None if no SECRET_KEY that we have opens it: then whatever replaces it is a change."""
+    try:
+        return vault.open(sealed, owner=merchant.owner(secret)).decode()
+    except CannotOpen:
+        return None
+
+
+def _signs_anew(merchant: Merchant, vault: Vault, secret: str, now: datetime) -> bool:
+    """Give it this webhook secret, and let the one that it replaces sign too for a day. False: it had it already."""
+    former = _opened(vault, merchant, merchant.webhook_secret_sealed, WEBHOOK_SECRET)
+    if former != secret:
+        merchant.former_secret_sealed, merchant.former_secret_until = merchant.webhook_secret_sealed, now + BOTH_SIGN
+    merchant.webhook_secret_sealed = vault.seal(secret.encode(), owner=merchant.owner(WEBHOOK_SECRET))
+    return former != secret
+
+
+def rotate_secret(db: Session, vault: Vault, merchant_id: str, *, again: bool, now: datetime) -> str:
+    """Make a new webhook secret and commit. For a day deliveries carry a signature of the old one too.
+
+    There is room for one old secret: a rotation within that day is Refused, unless `again` says that the
+    older one may stop signing. Raises NotFound.
+    """
+    merchant = locked_merchant(db, merchant_id)
+    until = merchant.former_secret_until
+    if until and until > now and not again:
+        raise Refused(f"the secret before this one signs until {until:%Y-%m-%d %H:%M} UTC, and would stop now")
+    secret = new_webhook_secret()
+    _signs_anew(merchant, vault, secret, now)
+    write_down(db, actor=OPERATOR, action="webhook_secret_rotated", subject=merchant.id, details={}, now=now)
+    db.commit()
+    return secret
+
+
+def replace_key(db: Session, merchant_id: str, *, now: datetime) -> str:
+    """Make a new API key and commit: the old one is refused from the next call on. Raises NotFound."""
+    merchant = locked_merchant(db, merchant_id)
+    api_key = new_api_key()
+    merchant.api_key_digest = digest_of(api_key)
+    write_down(db, actor=OPERATOR, action="api_key_replaced", subject=merchant.id, details={}, now=now)
+    db.commit()
+    return api_key
+
+
+def enable_webhook(
+    db: Session, terms: Terms, merchant_id: str, *, url: str | None, since: datetime | None, now: datetime
+) -> int:
+    """Call the endpoint again, or a new one, and commit; how many deliveries are queued for it, oldest first.
+
+    With `since` also those that we gave up on, of events from then on. Raises NotFound, Invalid, Refused.
+    """
+    merchant = locked_merchant(db, merchant_id)
+    if url and (problem := check_endpoint(url, loopback_allowed=terms.http_allowed)):
+        raise Invalid({"url": problem})
+    merchant.webhook_url = url or merchant.webhook_url
+    if not merchant.webhook_url:
+        raise Refused("this merchant has no webhook address; give it one")
+    merchant.webhook_gone_at = None
+    queued = send_again(db, merchant.id, merchant.webhook_url, now, since=since)
+    details = {"queued": queued, "moved": url is not None}
+    write_down(db, actor=OPERATOR, action="webhook_enabled", subject=merchant.id, details=details, now=now)
+    db.commit()
+    return queued
 
 
 def check_shop(shop: Shop, *, http_allowed: bool) -> None:
@@ -149,9 +246,10 @@ def _wrong_texts(shop: Shop) -> dict[str, str]:
 
 def _wrong_addresses(shop: Shop, *, http_allowed: bool) -> dict[str, str]:
     errors = {}
-    for name, url in (("base-url", shop.base_url), ("webhook-url", shop.webhook_url)):
-        if url and (problem := problem_with_return_url(url, origins=(), http_allowed=http_allowed)):
-            errors[name] = problem
+    if problem := problem_with_return_url(shop.base_url, origins=(), http_allowed=http_allowed):
+        errors["base-url"] = problem
+    if shop.webhook_url and (problem := check_endpoint(shop.webhook_url, loopback_allowed=http_allowed)):
+        errors["webhook-url"] = problem
     for origin in shop.return_origins:
         if problem := problem_with_origin(origin, http_allowed=http_allowed):
             errors["return-origin"] = f"{origin!r} {problem}"
@@ -166,5 +264,27 @@ def merchant_with_key(db: Session, api_key: str) -> Merchant:
     return merchant
 
 
-def webhook_secret_of(vault: Vault, merchant: Merchant) -> str:
-    return vault.open(merchant.webhook_secret_sealed, owner=merchant.owner(WEBHOOK_SECRET)).decode()
+def locked_merchant(db: Session, merchant_id: str) -> Merchant:
+    """As it stands now, and nobody else changes it before we commit. Raises NotFound."""
+    query = select(Merchant).where(Merchant.id == merchant_id).with_for_update()
+    merchant = db.scalar(query.execution_options(populate_existing=True))
+    if merchant is None:
+        raise NotFound("merchant")
+    return merchant
+
+
+def signing_secrets_of(vault: Vault, merchant: Merchant, now: datetime) -> list[str]:
+    """What signs this merchant's webhooks, the newest first. Raises CannotOpen if the newest cannot be opened."""
+    secrets = [vault.open(merchant.webhook_secret_sealed, owner=merchant.owner(WEBHOOK_SECRET)).decode()]
+    if merchant.former_secret_sealed and merchant.former_secret_until and merchant.former_secret_until > now:
+        former = _opened(vault, merchant, merchant.former_secret_sealed, WEBHOOK_SECRET)
+        secrets += [former] if former else []
+    return secrets
+
+
+def forget_former_secret(db: Session, merchant: Merchant, now: datetime) -> None:
+    """Erase the secret before this one once its day is over. Commits nothing."""
+    if merchant.former_secret_until is None or merchant.former_secret_until > now:
+        return
+    over = update(Merchant).where(Merchant.id == merchant.id, Merchant.former_secret_until <= now)
+    db.execute(over.values(former_secret_sealed=None, former_secret_until=None))

@@ -1,29 +1,179 @@
-"""A person must look: the flag beside a session's status, with its reason."""
+"""A person must look: the flag beside a session's status, with its reason, and what that person may decide."""
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from checkout.domain.errors import NotFound, Refused
+from checkout.domain.lifecycle import Role, SessionStatus, public_status
+from checkout.services.chronicle import OPERATOR, WORKER, Detail, write_down
 from checkout.services.events import announce
+from checkout.services.refunds import reserve
+from checkout.services.snapshots import rfc3339
 from checkout.services.terms import Terms
-from checkout.store.models import CheckoutSession
+from checkout.store.models import CheckoutSession, Event, Payment
+from checkout.store.moves import lock_session, move_session
 
 log = logging.getLogger(__name__)
+
+ENDED_UNPAID = frozenset({SessionStatus.EXPIRED, SessionStatus.CANCELLED})
 
 
 def open_review(db: Session, terms: Terms, session_id: str, reason: str, now: datetime) -> bool:
     """Flag the session, once, and tell the merchant. The first reason stays. Commits nothing."""
-    opened = db.execute(
+    version = db.execute(
         update(CheckoutSession)
         .where(CheckoutSession.id == session_id, CheckoutSession.review.is_(None))
         .values(review=reason, version=CheckoutSession.version + 1)
-        .returning(CheckoutSession.id)
+        .returning(CheckoutSession.version)
         .execution_options(synchronize_session=False)
     ).scalar()
-    if not opened:
+    if version is None:
         return False
     log.error("session needs review: %s", reason, extra={"session": session_id})
-    announce(db, terms, session_id, "checkout_session.review_opened", now, about=reason)
+    # With its version: what was closed may open again for the same reason, and that is news.
+    announce(db, terms, session_id, "checkout_session.review_opened", now, about=f"{reason}:{version}")
+    write_down(db, actor=WORKER, action="review_opened", subject=session_id, details={"because": reason}, now=now)
     return True
+
+
+def explain_review(db: Session, terms: Terms, session_id: str, reason: str, now: datetime) -> None:
+    """What we have learnt since explains the flag, so that nobody need look; only if it is there for this reason."""
+    if db.scalar(select(CheckoutSession.review).where(CheckoutSession.id == session_id)) == reason:
+        _close(db, terms, session_id, now)
+
+
+def open_reviews(db: Session) -> list[dict[str, Any]]:
+    """Every session that a person must look at, the longest waiting first, with the money that moved in it."""
+    opened = (
+        select(func.max(Event.created_at))
+        .where(Event.session_id == CheckoutSession.id, Event.type == "checkout_session.review_opened")
+        .correlate(CheckoutSession)
+        .scalar_subquery()
+    )
+    rows = db.execute(select(CheckoutSession, opened).where(CheckoutSession.review.is_not(None)).order_by(opened))
+    return [_listed(session, since, _payments(db, session.id)) for session, since in rows.all()]
+
+
+def _listed(session: CheckoutSession, since: datetime | None, payments: Sequence[Payment]) -> dict[str, Any]:
+    return {
+        "session": session.id,
+        "merchant": session.merchant_id,
+        "reference": session.reference,
+        "support_code": session.support_code,
+        "status": public_status(session.status),
+        "because": session.review,
+        "since": rfc3339(since),
+        "amount": session.amount,
+        "currency": session.currency,
+        "payments": [
+            {
+                "id": payment.id,
+                "role": payment.role,
+                "out_trade_no": payment.out_trade_no,
+                "syssn": payment.syssn,
+                "amount": payment.amount,
+                "currency": payment.currency,
+                "given_back": payment.refunded,
+                "paid_at": rfc3339(payment.paid_at),
+            }
+            for payment in payments
+        ],
+    }
+
+
+def close_review(db: Session, terms: Terms, session_id: str, *, reason: str, now: datetime) -> None:
+    """A person has looked, and nothing is left to do; commit.
+
+    Raises NotFound, and Refused when there is no review or money that came twice is still with us.
+    """
+    payments = _locked_payments(db, session_id)
+    if any(payment.role is Role.SURPLUS and payment.refunded < payment.amount for payment in payments):
+        raise Refused("money that came twice is still here: give it back with `review refund`")
+    if not _close(db, terms, session_id, now):
+        raise Refused("this session is not under review")
+    _decided(db, session_id, {"decision": "closed", "reason": reason}, now)
+
+
+def give_back_what_is_held(db: Session, terms: Terms, session_id: str, *, reason: str, now: datetime) -> int:
+    """Send back the rest of all money that no order stands for, end the review, and commit; how much it is.
+
+    Raises NotFound, and Refused when nothing is held.
+    """
+    held = [payment for payment in _locked_payments(db, session_id) if payment.role is not Role.ACCEPTED]
+    amount = sum(_give_back(db, payment, reason, now) for payment in held)
+    if not amount:
+        raise Refused("there is no money in this session that is late, came twice or does not fit and is still here")
+    _close(db, terms, session_id, now)
+    _decided(db, session_id, {"decision": "refunded", "amount": amount, "reason": reason}, now)
+    return amount
+
+
+def accept_late_money(db: Session, terms: Terms, session_id: str, *, reason: str, now: datetime) -> None:
+    """Take the late payment for the order: the session becomes paid, with the events of the policy `accept`; commit.
+
+    The one change of a booked payment's role that there is. If more than one came late, the first is
+    taken and the others go back. Raises NotFound, and Refused when there is none that is whole.
+    """
+    payments = _locked_payments(db, session_id)
+    late = [payment for payment in payments if payment.role is Role.LATE]
+    whole = next((payment for payment in late if payment.refunded == 0), None)
+    if whole is None:
+        raise Refused("there is no late payment in this session that is still here as a whole")
+    values = {"paid_at": whole.paid_at or now, "due_at": None}
+    if not move_session(db, session_id, SessionStatus.PAID, only_from=ENDED_UNPAID, **values):
+        raise Refused("this session has not ended unpaid")
+    db.execute(
+        update(Payment)
+        .where(Payment.id == whole.id, Payment.role == Role.LATE, Payment.refunded == 0)
+        .values(role=Role.ACCEPTED)
+        .execution_options(synchronize_session=False)
+    )
+    for other in late:
+        if other is not whole:
+            _give_back(db, other, reason, now)
+    announce(db, terms, session_id, "checkout_session.paid", now)
+    if not any(payment.role is Role.MISMATCH and payment.refunded < payment.amount for payment in payments):
+        _close(db, terms, session_id, now)  # else there is money left for a person to decide about
+    _decided(db, session_id, {"decision": "accepted", "payment": whole.id, "reason": reason}, now)
+
+
+def _locked_payments(db: Session, session_id: str) -> Sequence[Payment]:
+    lock_session(db, session_id)
+    if db.get(CheckoutSession, session_id, populate_existing=True) is None:
+        raise NotFound("checkout session")
+    return _payments(db, session_id)
+
+
+def _payments(db: Session, session_id: str) -> Sequence[Payment]:
+    query = select(Payment).where(Payment.session_id == session_id).order_by(Payment.paid_at, Payment.id)
+    return db.scalars(query.execution_options(populate_existing=True)).all()
+
+
+def _give_back(db: Session, payment: Payment, reason: str, now: datetime) -> int:
+    """All that is left of it; the payment's role is the cause, as of what goes back by itself (I17)."""
+    left = payment.amount - payment.refunded
+    refund = reserve(db, payment, left, cause=payment.role.value, reason=reason, now=now, actor=OPERATOR)
+    return refund.amount if refund else 0
+
+
+def _close(db: Session, terms: Terms, session_id: str, now: datetime) -> bool:
+    version = db.execute(
+        update(CheckoutSession)
+        .where(CheckoutSession.id == session_id, CheckoutSession.review.is_not(None))
+        .values(review=None, version=CheckoutSession.version + 1)
+        .returning(CheckoutSession.version)
+        .execution_options(synchronize_session=False)
+    ).scalar()
+    if version is not None:
+        announce(db, terms, session_id, "checkout_session.review_closed", now, about=str(version))
+    return version is not None
+
+
+def _decided(db: Session, session_id: str, details: dict[str, Detail], now: datetime) -> None:
+    write_down(db, actor=OPERATOR, action="review_decided", subject=session_id, details=details, now=now)
+    db.commit()

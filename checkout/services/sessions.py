@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select, update
@@ -15,11 +16,13 @@ from checkout.domain.links import problem_with_return_url
 from checkout.domain.money import to_text
 from checkout.domain.orders import Order
 from checkout.domain.wallets import RISKY_AMOUNT, offered
+from checkout.services import chronicle
 from checkout.services.events import announce
 from checkout.services.keys import Answer, Stamp, once
 from checkout.services.snapshots import snapshot
 from checkout.services.terms import Terms
 from checkout.services.watching import make_due
+from checkout.store import retrying
 from checkout.store.models import Attempt, CheckoutSession, Merchant
 from checkout.store.moves import move_session
 
@@ -157,15 +160,27 @@ def list_sessions(
     return [snapshot(db, terms, row) for row in shown], shown[-1] if len(rows) > limit else None
 
 
-def cancel_session(db: Session, terms: Terms, session_id: str, now: datetime) -> None:
+def cancel_session(
+    db: Session, terms: Terms, session_id: str, now: datetime, *, by_merchant: Merchant | None = None
+) -> None:
     """Give up a session and commit. Safe when the shopper has just paid: then it stays paid.
 
     An untouched session is cancelled at once; with a code that may still be paid it only stops
     offering ways to pay, and is cancelled when the code's life has ended and an enquiry said so.
     """
+    cancel = partial(_cancel, db, terms, session_id, now, by_merchant=by_merchant)
+    retrying.run(db, cancel, finds_itself=True)
+    crash_point("cancel.committed")
+
+
+def _cancel(db: Session, terms: Terms, session_id: str, now: datetime, *, by_merchant: Merchant | None) -> None:
     if move_session(db, session_id, SessionStatus.CLOSING, closing_as="cancelled", due_at=now):
         make_due(db, session_id, now)
         _finish(db, terms, session_id, now)
+        if by_merchant:
+            actor = chronicle.by_merchant(by_merchant.id)
+            chronicle.write_down(db, actor=actor, action="session_cancelled", subject=session_id, details={}, now=now)
+    crash_point("cancel.before_commit")
     db.commit()
 
 
@@ -188,6 +203,7 @@ def close_next(db: Session, terms: Terms, now: datetime) -> bool:
     _finish(db, terms, session_id, now)
     crash_point("session.closing")
     db.commit()
+    crash_point("session.swept")
     return True
 
 
@@ -212,3 +228,4 @@ def _finish(db: Session, terms: Terms, session_id: str, now: datetime) -> None:
     moment = {"cancelled_at" if end is SessionStatus.CANCELLED else "expired_at": now}
     if move_session(db, session_id, end, only_from={SessionStatus.CLOSING}, due_at=None, **moment):
         announce(db, terms, session_id, f"checkout_session.{end}", now)
+        crash_point("session.ended")

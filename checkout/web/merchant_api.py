@@ -68,7 +68,7 @@ def cancel(session_id: str) -> ResponseReturnValue:
     if request.get_data() and _json_body() != {}:
         raise Invalid({"body": "must be empty"})
     session = sessions.session_of(db(), merchant, session_id)
-    sessions.cancel_session(db(), parts().terms, session.id, now())
+    sessions.cancel_session(db(), parts().terms, session.id, now(), by_merchant=merchant)
     fresh = sessions.session_of(db(), merchant, session_id)
     return jsonify(snapshot(db(), parts().terms, fresh))
 

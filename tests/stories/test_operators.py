@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from checkout.store.models import Merchant as MerchantRow
+from checkout.store.oversight import AuditEntry
 from tests.stories.cast import GATEWAY, Merchant, Shopper, World
 
 
@@ -62,6 +63,63 @@ def test_credentials_are_checked_by_a_signed_question(world: World, bo: Merchant
     assert run(world, "merchant", "check", "m_nobody").exit_code == 1
 
 
+@pytest.mark.parametrize("words", [["rotate-secret"], ["replace-key"], ["enable-webhook"]])
+def test_a_merchant_that_is_not_there_is_said_to_be_not_there(world: World, words: list[str]) -> None:
+    result = run(world, "merchant", *words, "m_nobody")
+    assert (result.exit_code, result.output) == (1, "Error: There is no merchant m_nobody.\n")
+
+
+def test_new_keys_are_printed_for_people_too(world: World, bo: Merchant) -> None:
+    assert "api_key         sk_" in run(world, "merchant", "replace-key", bo.told.merchant_id).output
+    assert "webhook_secret  whsec_" in run(world, "merchant", "rotate-secret", bo.told.merchant_id).output
+
+
+def test_a_webhook_without_an_address_cannot_be_enabled(world: World) -> None:
+    bo = world.merchant(webhooks=False)
+    refused = run(world, "merchant", "enable-webhook", bo.told.merchant_id)
+    assert (refused.exit_code, "no webhook address" in refused.output) == (1, True)
+    assert run(world, "merchant", "enable-webhook", bo.told.merchant_id, "--url", "ftp://x").exit_code == 1
+
+
+def test_who_did_what_to_money_stands_in_the_audit_log(world: World, bo: Merchant) -> None:
+    bos = f"merchant/{bo.told.merchant_id}"
+    paid, cancelled, given_up = bo.opens(reference="1"), bo.opens(reference="2"), bo.opens(reference="3")
+    ada = world.shopper(paid)
+    ada.picks("alipay_hk")
+    world.passes(1)
+    ada.picks("alipay")
+    for attempt in world.attempts(paid):
+        world.ledger.pay(attempt.out_trade_no)
+    world.passes(60)
+    [surplus] = bo.reads(paid)["refunds"]
+    wish = {"amount": 800, "reason": "Ada's cup, of porcelain"}
+    refund = bo.api("POST", f"/v1/checkout-sessions/{paid['id']}/refunds", wish, Idempotency_Key="r").json["id"]  # type: ignore[index]
+    bo.api("POST", f"/v1/checkout-sessions/{cancelled['id']}/cancel")
+    world.shopper(given_up).cancels()
+    world.passes(10)
+    with world.parts.sessions() as db:
+        entries = list(db.scalars(select(AuditEntry).order_by(AuditEntry.id)))
+    assert [(entry.actor, entry.action, entry.subject) for entry in entries[1:]] == [
+        ("worker", "refund_requested", surplus["id"]),
+        (bos, "refund_requested", refund),
+        (bos, "session_cancelled", cancelled["id"]),
+    ]
+    assert [entry.details for entry in entries[1:3]] == [
+        {"session": paid["id"], "amount": 8800, "currency": "HKD", "cause": "surplus"},
+        {"session": paid["id"], "amount": 800, "currency": "HKD", "cause": "merchant"},
+    ]
+
+
+def test_cancelling_what_is_over_is_written_down_nowhere(world: World, bo: Merchant) -> None:
+    session = bo.opens()
+    for _ in range(3):
+        bo.api("POST", f"/v1/checkout-sessions/{session['id']}/cancel")
+    world.works()
+    with world.parts.sessions() as db:
+        actions = list(db.scalars(select(AuditEntry.action)))
+    assert actions == ["merchant_added", "session_cancelled"]
+
+
 def test_the_audit_is_clean_and_notices_a_lie(world: World, ada: Shopper, session: dict[str, Any]) -> None:
     clean = run(world, "audit", "--json")
     assert (clean.exit_code, json.loads(clean.stdout)) == (0, {"violations": []})
@@ -81,9 +139,12 @@ def test_the_platform_is_told_what_works(world: World) -> None:
     assert client.get("/healthz").json == {"status": "ok"}
     assert client.get("/readyz").status_code == 200
     with world.parts.engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json) == (503, {"status": "unavailable", "database": "needs migrations"})
+    with world.parts.engine.begin() as connection:  # a newer release has migrated; we are still there
+        connection.execute(text("UPDATE alembic_version SET version_num = 'newer'"))
+    assert client.get("/readyz").status_code == 200
 
 
 def test_without_its_tables_the_page_says_so_and_promises_nothing(world: World, ada: Shopper) -> None:

@@ -1,10 +1,16 @@
 """News reaches the shop at least once, signed, in order, whatever its server does."""
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from checkout.services.deliveries import PATIENCE, Crew, deliver_next
+from checkout.services.webhooks import WebhookSender
 from checkout.store.models import Delivery
 from tests.stories.cast import Merchant, Shopper, World
 
@@ -102,3 +108,62 @@ def test_versions_only_rise(world: World, bo: Merchant, ada: Shopper, session: d
     versions = [news["data"]["version"] for news in bo.heard()]
     assert versions == sorted(set(versions))
     assert len(versions) == 2
+
+
+class BrokenSender(WebhookSender):
+    """Not the endpoint fails, but we do."""
+
+    def __init__(self, before: Callable[[], object] = lambda: None) -> None:
+        super().__init__(loopback_allowed=True)
+        self.before = before
+
+    def send(self, *_args: Any, **_named: Any) -> Any:
+        self.before()
+        raise RuntimeError("we failed")
+
+
+def test_what_fails_on_our_side_is_raised_and_tried_again(world: World, bo: Merchant, paid: dict[str, Any]) -> None:
+    whole = world.posting
+    world.posting = replace(whole, sender=BrokenSender())
+    with pytest.raises(RuntimeError, match="we failed"):
+        world.passes(4)
+    assert not world.posting.lanes.busy
+    world.posting = whole
+    world.passes(60, step=5)
+    assert [delivery.status for delivery in deliveries(world)] == ["done"]
+
+
+def test_what_fails_behind_our_back_is_logged(
+    world: World, bo: Merchant, session: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = world.posting
+    bo.api("POST", f"/v1/checkout-sessions/{session['id']}/cancel")
+    patience_lost = threading.Event()
+    world.posting = replace(whole, sender=BrokenSender(lambda: patience_lost.wait(10)))
+    assert deliver_next(world.posting)
+    assert set(world.posting.lanes.busy) == {bo.told.merchant_id}, "nobody else calls this endpoint meanwhile"
+    patience_lost.set()
+    while world.posting.crew.wait():
+        pass
+    assert "a delivery failed on our side" in caplog.text
+    assert not world.posting.lanes.busy
+    world.posting = whole
+    world.passes(60, step=5)
+    assert [delivery.status for delivery in deliveries(world)] == ["done"]
+
+
+def test_nobody_waits_for_long_for_an_endpoint_that_takes_long() -> None:
+    crew, answered, ended = Crew(), threading.Event(), threading.Event()
+
+    def slow() -> None:
+        answered.wait(10)
+        ended.set()
+
+    with ThreadPoolExecutor(1) as step:
+        step.submit(crew.send_off, slow).result(timeout=PATIENCE + 5)
+    assert not ended.is_set()
+    assert crew.wait()
+    answered.set()
+    assert ended.wait(10)
+    while crew.wait():
+        pass
