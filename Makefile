@@ -3,7 +3,9 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test prove bench lint types format lock clean
+# Databases of tests that are thrown away need no disk to wait for.
+IN_MEMORY := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
+.PHONY: help run test prove coverage mutants states bench lint types format lock clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -23,6 +25,17 @@ prove: .venv/.test ## the proofs about money at release scale (hours); prints a 
 	@.ci/system-packages
 	@.venv/bin/python -m tests.proofs $(ARGS)
 
+coverage: .venv/.test ## every branch of the modules that decide about money, reached on SQLite; fails below 100 %
+	PYTEST_DEBUG_TEMPROOT=$(IN_MEMORY) .venv/bin/pytest -q -n auto --maxprocesses 4 -k "not postgresql" \
+		--cov --cov-config=tests/money.coveragerc --cov-report=term \
+		tests/domain tests/gateway tests/services tests/stories tests/store/test_moves.py
+
+mutants: .venv/.test ## break the money modules line by line and see which change no test notices (hours; ARGS="checkout.store*")
+	@PYTEST_DEBUG_TEMPROOT=$(IN_MEMORY) .venv/bin/mutmut run $(ARGS); .venv/bin/mutmut results
+
+states: .venv/.test ## draw docs/states.md from the tables of checkout/domain/lifecycle.py
+	@.venv/bin/python -m tests.states --save
+
 bench: .venv/.test ## the benchmarks; prints tables, never fails on a time
 	@.venv/bin/python -m bench
 
@@ -41,7 +54,7 @@ lock: ## turn requirements.in into requirements.txt, here and in tests/ (ARGS=--
 	.ci/lock $(ARGS)
 
 clean: ## remove what can be made again; keeps instance/, which holds data
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov test-results
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov mutants test-results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Two stamps, so that `make run` does not wait for test tools. The test lock holds the other one.

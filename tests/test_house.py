@@ -58,6 +58,8 @@ SLEEPERS = {
     "tests/servers.py": "asks a starting process whether it is up, again and again, until a deadline",
     "tests/sandbox/test_processes.py": "the same, for two processes that share a ledger",
     "tests/processes/cast.py": "the pretend gateway's own slowness, halved: requests are cut off while they wait",
+    "tests/proofs/soaking.py": "a slow answer of the pretend gateway: the slowness is what befalls the call",
+    "tests/proofs/test_soak.py": "ten minutes of bad weather are ten minutes: it looks at the processes each second",
     "tests/hostile/test_lanes.py": "asks running threads what they have done, again and again, until a deadline",
     "tests/browser/test_weight.py": "a crowd of pages that poll: the pause between two questions is part of the crowd",
     "tests/services/test_webhooks.py": "an endpoint that drips its answer: the slowness is what is tested",

@@ -127,7 +127,7 @@ def test_a_webhook_that_was_cut_off_comes_again_as_the_same_event(
 
 def test_a_session_that_was_cut_off_is_opened_once(deployment: Deployment) -> None:
     order = deployment.order()
-    with deployment.web(crash_at="session.before_commit") as web:
+    with deployment.web(crash_at="key.before_commit") as web:
         with pytest.raises(requests.ConnectionError):
             deployment.api("POST", "checkout-sessions", order, key="first")
         assert killed(web)

@@ -7,11 +7,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
 EVIDENCE = ROOT / "docs" / "evidence.md"
+KIND = "fault, "
 BEGIN, END = "<!-- proofs begin -->", "<!-- proofs end -->"
 
 
@@ -32,11 +34,28 @@ def main() -> int:
 
 
 def rows(tallies: list[dict[str, Any]]) -> Iterator[str]:
-    yield "| proof | database | counted | seconds | seed |"
+    yield "| proof | database | counted | minutes | seeds |"
     yield "|---|---|---|---|---|"
-    for one in tallies:
-        counted = ", ".join(f"{value:,} {name}" for name, value in one["counts"].items())
-        yield f"| {one['proof']} | {one['database']} | {counted} | {one['seconds']:,.0f} | {one['seed']} |"
+    for (proof, database), parts in groupby(sorted(tallies, key=_what), key=_what):
+        shards = list(parts)
+        counts = {name: _together(name, shards) for name in dict.fromkeys(n for one in shards for n in one["counts"])}
+        kinds = [name for name in counts if name.startswith(KIND)]
+        if kinds:  # dozens of them: how many of how many kinds says enough
+            counts |= {f"faults of {len(kinds)} kinds": sum(counts.pop(name) for name in kinds)}
+        counted = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        minutes = sum(shard["seconds"] for shard in shards) / 60
+        seeds = ", ".join(dict.fromkeys(shard["seed"] for shard in shards))
+        yield f"| {proof} | {database} | {counted} | {minutes:,.1f} | {seeds} |"
+
+
+def _what(tally: dict[str, Any]) -> tuple[str, str]:
+    return tally["proof"], tally["database"]
+
+
+def _together(name: str, shards: list[dict[str, Any]]) -> float:
+    """Counts add up over the shards of one proof; what is slowest or grows most is told by the worst of them."""
+    values: list[float] = [shard["counts"].get(name, 0) for shard in shards]
+    return max(values) if name.startswith(("slowest", "%", "more")) else sum(values)
 
 
 def keep(table: str) -> None:

@@ -1,0 +1,534 @@
+"""F29 to F37: our own processes killed, reloaded, raced, asleep for hours, stopped in the middle, and replaced."""
+
+import ast
+import itertools
+import json
+import os
+import random
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import sqlalchemy as sa
+from alembic import command
+from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import class_mapper, make_transient
+from werkzeug.wrappers import Response
+
+from checkout.domain.ids import new_id, new_ordered_id, new_trade_no
+from checkout.domain.lifecycle import AttemptStatus, SessionStatus
+from checkout.services.enquiries import Lanes, enquire_next
+from checkout.services.returning import move_next_refund
+from checkout.store.engine import make_engine
+from checkout.store.migrating import FOLDER, alembic_config, newest
+from checkout.store.models import Attempt, CheckoutSession, Delivery, Event, Payment, TradeNo
+from config import Config
+from sandbox import Scenario, Trouble, deliver_due
+from tests.hostile.tricks import mount
+from tests.processes.cast import PATIENCE, PAY, QUERY, Deployment, Instance
+from tests.proofs.killing import LATER, Round
+from tests.proofs.nursery import KILLED, Errand, Nursery
+from tests.proofs.scale import scale
+from tests.proofs.stage import PAID, differences, settled_in
+from tests.servers import HttpServer, Process, wait_until
+from tests.stories.cast import NOON, PHONE, Inbox, Merchant, Shopper, World
+
+REFUND = "/trade/v1/refund"
+AFTER_THE_LEASE = 70.0  # seconds: a refund's, the longest, lasts 60
+MINUTE, HOUR = 60, 3600
+
+
+@pytest.fixture
+def deployment(database_url: str) -> Iterator[Deployment]:
+    with Deployment(database_url) as made:
+        yield made
+
+
+@pytest.fixture
+def round_of_kills(
+    database_url: str, tmp_path: Path, hooks: HttpServer, inboxes: dict[str, Inbox]
+) -> Iterator[tuple[Round, Inbox]]:
+    inbox = inboxes["/our-processes"] = Inbox()
+    with (
+        settled_in(database_url, tmp_path / "ledger.db", hooks, inbox, "/our-processes") as stage,
+        Nursery() as nursery,
+    ):
+        yield Round(stage, nursery, random.Random(7)), inbox
+
+
+# --- F29: kill -9. Every point, alone and in pairs: tests/proofs/test_kills.py
+
+
+@pytest.mark.parametrize(
+    ("victim", "tidier"),
+    [
+        (("order.sent", "start"), ("payment.booked", "settle")),
+        (("key.before_commit", "refund"), ("refund.answered", "return")),
+        (("surplus.booked", "surplus"), ("delivery.sent", "settle")),
+    ],
+)
+def test_f29_what_one_killed_process_left_and_another_could_not_finish_is_finished_by_the_third(
+    round_of_kills: tuple[Round, Inbox], victim: tuple[str, str], tidier: tuple[str, str]
+) -> None:
+    played, inbox = round_of_kills
+    played.kill(victim)
+    played.kill_the_worker(tidier)
+    played.recover()
+    assert [*differences(played.stage, inbox), *played.wrong_ends()] == []
+
+
+# --- F30: gunicorn reloaded, stopped and killed under load
+
+
+class Crowd:
+    """Shoppers who come one after the other, and shops and browsers that ask again when nobody answers."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment, self.over = deployment, threading.Event()
+        self.orders: list[dict[str, Any]] = []
+        self.refused: list[int] = []
+
+    def shops(self) -> None:
+        while not self.over.is_set():
+            order = self.deployment.order()
+            answer = self.insists(lambda: self.deployment.api("POST", "checkout-sessions", order, order["reference"]))  # noqa: B023 - called at once
+            if answer is None:
+                return
+            self.orders.append(order)
+            session = answer.json()
+            self.insists(lambda: self.deployment.picks(session))  # noqa: B023 - called at once
+            for made in self.deployment.ledger.orders(20):
+                if session["id"] in made.return_url and not made.payments:
+                    self.deployment.ledger.pay(made.out_trade_no)
+            self.over.wait(1)
+
+    def insists(self, ask: Callable[[], requests.Response]) -> requests.Response | None:
+        """Until there is an answer that is none of a server being restarted. None: it is all over."""
+        while not self.over.is_set():
+            try:
+                answer = ask()
+            except requests.RequestException:
+                self.over.wait(0.2)
+                continue
+            if answer.status_code < 500:
+                return answer
+            if answer.status_code != 503:
+                self.refused.append(answer.status_code)
+            self.over.wait(0.2)
+        return None
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_f30_reloads_stops_and_kills_of_the_web_processes_under_load_lose_nothing(deployment: Deployment) -> None:
+    strikes = 200 if scale().release else 5
+    crowd = Crowd(deployment)
+    with ThreadPoolExecutor(3) as shoppers, deployment.worker() as worker, ExitStack() as stack:
+        web = stack.enter_context(deployment.gunicorn(workers=2))
+        running = [shoppers.submit(crowd.shops) for _ in range(3)]
+        for number in range(strikes):
+            before = len(crowd.orders)
+            wait_until(lambda: len(crowd.orders) > before + 1, PATIENCE, web.output)  # noqa: B023 - called at once
+            web = strike(deployment, stack, web, number)
+            deliver_due(deployment.sandbox, datetime.now(UTC))
+        crowd.over.set()
+        for one in running:
+            one.result()
+        assert worker.returncode() is None, worker.output()
+    assert crowd.refused == []
+    with deployment.fresh(AFTER_THE_LEASE) as instance:
+        instance.works()
+        finish(deployment, [order["reference"] for order in crowd.orders])
+        instance.passes(10)
+        with deployment.books(instance) as db:
+            sessions = {one.reference: one.status for one in db.scalars(select(CheckoutSession))}
+            assert db.scalar(select(func.count()).select_from(CheckoutSession)) == len(sessions)
+        assert {sessions[order["reference"]] for order in crowd.orders} == {SessionStatus.PAID}
+        deployment.assert_nothing_lost_or_doubled(instance)
+
+
+def strike(deployment: Deployment, stack: ExitStack, web: Process, number: int) -> Process:
+    """By turns a reload, the sudden death of one worker, an orderly stop, and the sudden death of all."""
+    match number % 4:
+        case 0:
+            web.send(signal.SIGHUP)
+            return web
+        case 1:
+            _kill(children_of(web.pid)[:1])
+            return web
+        case 2:
+            web.stop()
+        case _:
+            _kill([web.pid, *children_of(web.pid)])
+            wait_until(lambda: web.returncode() is not None, PATIENCE, web.output)
+    return stack.enter_context(deployment.gunicorn(workers=2))
+
+
+def _kill(pids: list[int]) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def finish(deployment: Deployment, references: list[str]) -> None:
+    """Who saw no code before tries once more, and everybody pays."""
+    for reference in references:
+        [session] = deployment.api("GET", f"checkout-sessions?reference={reference}").json()["data"]
+        if session["status"] == "open":
+            assert deployment.picks(session).status_code == 303
+    for order in deployment.ledger.orders():
+        if not order.payments:
+            deployment.ledger.pay(order.out_trade_no)
+
+
+# --- F31: pressed twice
+
+
+def test_f31_pressing_again_reloading_and_going_back_are_one_order(world: World, ada: Shopper) -> None:
+    """Sixteen processes at once: tests/proofs/test_crowds.py."""
+    assert ada.picks("alipay_hk").status_code == 303  # Post/Redirect/Get: a reload asks for the page, not for money
+    ada.page()
+    again = ada.picks("alipay_hk")
+    other_tab = world.shopper({"url": ada.url}).picks("alipay_hk")
+    assert again.location == other_tab.location == ada.path
+    assert len(world.ledger.calls(PAY)) == 1
+
+
+def test_f31_two_devices_have_one_live_attempt_and_the_older_code_is_still_watched(
+    world: World, bo: Merchant, ada: Shopper, session: dict[str, Any]
+) -> None:
+    ada.picks("alipay_hk")
+    phone = world.shopper(session, PHONE)
+    phone.picks("alipay_hk")
+    phone.picks("alipay_hk")
+    older, newer = world.attempts(session)
+    assert (older.superseded, newer.superseded) == (True, False)
+    world.ledger.pay(older.out_trade_no)
+    world.passes(20)
+    assert bo.reads(session)["status"] == "paid"
+
+
+# --- F32: two wallets, both paid
+
+
+@pytest.mark.parametrize("first_paid", ["older", "newer"])
+@pytest.mark.parametrize("point", ["payment.booked", "enquiry.between_rows", "surplus.booked", "refund.answered"])
+def test_f32_both_codes_paid_within_50_ms_and_a_kill_between_them_leave_one_payment_and_send_back_the_other(
+    round_of_kills: tuple[Round, Inbox], first_paid: str, point: str
+) -> None:
+    played, inbox = round_of_kills
+    stage = played.stage
+    session = stage.shop().opens()
+    for wallet in ("alipay_hk", "alipay"):
+        stage.shopper(session).picks(wallet)
+    numbers = [attempt.out_trade_no for attempt in stage.attempts(session)]
+    if first_paid == "newer":
+        numbers.reverse()
+    for number, milliseconds in zip(numbers, (0, 50), strict=True):
+        stage.ledger.pay(number, at=stage.clock() + timedelta(milliseconds=milliseconds))
+    at = [(NOON + timedelta(seconds=seconds)).isoformat() for seconds in (6, 120)]
+    played.nursery.must_end(Errand(stage.place, at[0], moments=LATER[:4], trap=point), KILLED)
+    played.nursery.must_end(Errand(stage.place, at[1], moments=LATER), 0)
+    # QFPay tells the time in whole seconds: which of the two is the accepted one is anybody's guess, and no matter.
+    roles = {payment["out_trade_no"]: payment["role"] for payment in stage.shop().reads(session)["payments"]}
+    assert set(roles) == set(numbers)
+    assert sorted(roles.values()) == ["accepted", "surplus"]
+    assert list(differences(stage, inbox)) == []
+
+
+# --- F33: paid around the deadline
+
+OFFSETS = {"1 s before": -1, "at it": 0, "1 s after": 1, "1 min": MINUTE, "1 h": HOUR, "25 h": 25 * HOUR}
+
+
+@pytest.mark.parametrize("policy", ["hold", "refund", "accept"])
+@pytest.mark.parametrize("offset", OFFSETS.values(), ids=OFFSETS)
+def test_f33_a_payment_counts_by_the_second_in_which_it_was_made(
+    world: World, bo: Merchant, policy: str, offset: int
+) -> None:
+    session = bo.opens(expires_in=5, late_payment=policy)
+    world.next(Scenario.LATE_PAYMENT)
+    world.shopper(session).picks("alipay")
+    deadline = world.row(session).expires_at
+    paid_at = deadline + timedelta(seconds=offset)
+    while world.clock() < paid_at:
+        world.passes(min(5 * MINUTE, (paid_at - world.clock()).total_seconds()), step=30)
+    world.pays(session, at=paid_at)
+    world.notifies()
+    world.passes(10)
+
+    [payment] = bo.reads(session)["payments"]
+    events = [news["type"] for news in bo.heard()]
+    in_time = offset <= 0
+    accepted = in_time or policy == "accept"
+    assert payment["role"] == ("accepted" if accepted else "late")
+    assert events.count(PAID) == (1 if accepted else 0)
+    assert ("payment.late" in events) == (not in_time)
+    world.passes(10 * MINUTE, step=30)
+    told = bo.reads(session)
+    assert told["status"] == ("paid" if accepted else "expired")
+    returned = [(refund["cause"], refund["status"]) for refund in told["refunds"]]
+    assert returned == ([("late", "succeeded")] if policy == "refund" and not in_time else [])
+    assert told["review_reason"] == ("late" if policy == "hold" and not in_time else None)
+
+
+# --- F34: cancelled while it is paid
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["with a notification", "without"])
+@pytest.mark.parametrize("first", ["pays", "cancels"])
+def test_f34_a_cancelled_session_whose_code_is_paid_is_paid_and_never_both(
+    world: World, bo: Merchant, ada: Shopper, session: dict[str, Any], first: str, told: bool
+) -> None:
+    ada.picks("alipay_hk")
+    if first == "pays":
+        world.pays(session)
+    assert bo.api("POST", f"/v1/checkout-sessions/{session['id']}/cancel").status_code == 200
+    if first == "cancels":
+        world.passes(5)
+        world.pays(session)
+    if told:
+        world.notifies()
+    world.passes(HOUR, step=20)
+    assert bo.reads(session)["status"] == "paid"
+    assert [news["type"] for news in bo.heard()] == [PAID]
+
+
+# --- F35: the worker away for hours
+
+DUE_ROWS = 10_000 if scale().release else 300
+AWAY = timedelta(hours=6)
+
+
+def many_paid(world: World, session: dict[str, Any], how_many: int) -> list[str]:
+    """Copies of one session with its order, all paid; their numbers, the longest due first."""
+    with world.parts.sessions() as db:
+        attempt = db.get_one(Attempt, world.attempt(session).id)
+        number, row = db.get_one(TradeNo, attempt.out_trade_no), db.get_one(CheckoutSession, session["id"])
+        order = world.ledger.order(attempt.out_trade_no)
+        first_due, numbers = world.clock() + timedelta(seconds=2), [attempt.out_trade_no]
+        for copy in (number, row, attempt):
+            db.expunge(copy)
+            make_transient(copy)
+        # As if their answers had been lost: what a copy would show was never said about it.
+        attempt.target, attempt.qr_svg, attempt.status = None, None, AttemptStatus.UNKNOWN
+        for nth in range(1, how_many):
+            number.number = attempt.out_trade_no = new_trade_no()
+            number.owner_id, attempt.id = [new_ordered_id("at_")] * 2
+            row.id = attempt.session_id = new_id("cs_")
+            attempt.next_at = first_due + timedelta(milliseconds=nth)
+            for model, copy in ((TradeNo, number), (CheckoutSession, row), (Attempt, attempt)):
+                values = {column.key: getattr(copy, column.key) for column in class_mapper(model).column_attrs}
+                db.execute(sa.insert(model).values(values))
+            mark = uuid.uuid4().hex
+            world.ledger.take_order(replace(order, out_trade_no=number.number, syssn=mark, token=mark, records=()))
+            numbers.append(number.number)
+        db.commit()
+    for one in numbers:
+        world.ledger.pay(one)
+    return numbers
+
+
+def test_f35_after_six_hours_the_worker_takes_the_oldest_first_within_its_budget_and_shoppers_are_served(
+    world: World, bo: Merchant, ada: Shopper, session: dict[str, Any]
+) -> None:
+    ada.picks("alipay_hk")
+    numbers = many_paid(world, session, DUE_ROWS)
+    before = len(world.ledger.calls(QUERY))
+    world.clock.now += AWAY
+    back = world.clock.now
+    while world.clock.now < back + timedelta(hours=1) and unbooked(world):
+        while enquire_next(world.asking):
+            pass
+        late = bo.opens()
+        world.shopper(late).picks("alipay")
+        assert world.attempt(late).target  # the backlog takes nothing from who pays now
+        world.clock.now += timedelta(seconds=2)
+    assert unbooked(world) == 0
+    calls = world.ledger.calls(QUERY)[before:]
+    asked = [number for call in calls for number in call.params["out_trade_no"].split(",") if number in set(numbers)]
+    first_asked = list(dict.fromkeys(asked))
+    batches = [sorted(call.params["out_trade_no"].split(",")) for call in calls]
+    oldest_first = [number for number in numbers if number in first_asked]
+    rank = {number: place for place, number in enumerate(oldest_first)}
+    tops = [min(rank[number] for number in batch if number in rank) for batch in batches if set(batch) & set(rank)]
+    assert len(first_asked) == DUE_ROWS
+    assert tops[: DUE_ROWS // 40] == sorted(tops[: DUE_ROWS // 40])
+    times = [call.at for call in world.ledger.calls() if call.at >= back]
+    assert max(sum(at <= other < at + timedelta(minutes=1) for other in times) for at in times[::20]) <= 300
+
+
+def unbooked(world: World) -> int:
+    still = select(func.count()).select_from(Attempt).where(Attempt.id.not_in(select(Payment.attempt_id)))
+    with world.parts.sessions() as db:
+        return db.scalar(still.where(Attempt.wallet == "alipay_hk")) or 0
+
+
+# --- F36: a stalled worker wakes
+
+
+def test_f36_a_worker_that_slept_past_its_lease_changes_nothing_when_it_wakes(deployment: Deployment) -> None:
+    with deployment.fresh(-10):
+        session = deployment.opens()
+        deployment.picks(session)
+    deployment.ledger.inject(QUERY, Trouble.SLOW)  # two seconds, in which it is put to sleep
+    with deployment.worker() as sleeper:
+        wait_until(lambda: any(call.answer for call in deployment.ledger.calls(QUERY)), PATIENCE, sleeper.output)
+        put_to_sleep(deployment, sleeper)
+        deployment.ledger.pay(deployment.ledger.orders()[0].out_trade_no)  # the answer on its way says: not paid
+        with deployment.fresh(AFTER_THE_LEASE) as instance:
+            instance.works()
+            assert deployment.status(session) == "paid"
+            before, [asked] = what_is_known(deployment, instance), deployment.attempts(instance)
+            sleeper.send(signal.SIGCONT)
+            wait_until(lambda: deployment.attempts(instance)[0].asked_at != asked.asked_at, PATIENCE, sleeper.output)
+            assert what_is_known(deployment, instance) == before
+            deployment.assert_nothing_lost_or_doubled(instance)
+
+
+def put_to_sleep(deployment: Deployment, sleeper: Process) -> None:
+    """Not while another of its threads writes: SQLite has one lock, and only its holder can give it up."""
+    engine = make_engine(Config.from_env(deployment.env).DATABASE_URL)
+
+    def asleep() -> bool:
+        sleeper.send(signal.SIGSTOP)
+        try:
+            with engine.begin():
+                return True
+        except OperationalError:
+            sleeper.send(signal.SIGCONT)
+            return False
+
+    wait_until(asleep, PATIENCE, sleeper.output)
+    engine.dispose()
+
+
+def what_is_known(deployment: Deployment, instance: Instance) -> list[Any]:
+    with deployment.books(instance) as db:
+        found = [
+            db.execute(select(CheckoutSession.id, CheckoutSession.status, CheckoutSession.version)),
+            db.execute(select(Attempt.id, Attempt.status, Attempt.syssn, Attempt.next_at)),
+            db.execute(select(Payment.id, Payment.role, Payment.refunded)),
+            db.execute(select(Event.id, Event.type).order_by(Event.id)),
+            db.execute(select(Delivery.id, Delivery.status, Delivery.tries).order_by(Delivery.id)),
+        ]
+        return [rows.all() for rows in found]
+
+
+def test_f36_a_refusal_that_wakes_while_another_worker_sends_the_refund_again_does_not_undo_it(
+    world: World, bo: Merchant, ada: Shopper, session: dict[str, Any]
+) -> None:
+    ada.picks("alipay_hk")
+    world.pays(session)
+    world.passes(4)
+    wish = {"amount": 5000}
+    bo.api("POST", f"/v1/checkout-sessions/{session['id']}/refunds", wish, Idempotency_Key="one")
+    other = replace(world.refunding, lanes=Lanes())
+    asleep, wakes = threading.Event(), threading.Event()
+    sleeper = threading.Thread(target=move_next_refund, args=(world.refunding,))
+    calls = itertools.count()
+
+    def between(environ: Any, start_response: Any) -> Any:
+        if environ["PATH_INFO"] != REFUND:
+            return world.sandbox(environ, start_response)
+        if next(calls) == 0:  # refused, and then nothing moves for minutes
+            asleep.set()
+            assert wakes.wait(PATIENCE)
+            refused = {"respcd": "1294", "resperr": "barred by the bank", "respmsg": ""}
+            return Response(json.dumps(refused), mimetype="application/json")(environ, start_response)
+        answer = Response.from_app(world.sandbox, environ)
+        wakes.set()
+        sleeper.join(PATIENCE)
+        return answer(environ, start_response)
+
+    mount(world, between)
+    sleeper.start()
+    assert asleep.wait(PATIENCE)
+    for seconds in (61, 301, 1):  # missed once, missed twice, sent again
+        world.clock.now += timedelta(seconds=seconds)
+        while move_next_refund(other):
+            pass
+    assert next(calls) == 2
+    [refund] = bo.reads(session)["refunds"]
+    taken = sum(one.amount for order in world.ledger.orders() for one in order.refunds)
+    assert (refund["status"], taken) == ("succeeded", 5000)
+    with world.parts.sessions() as db:
+        assert db.scalar(select(Payment.refunded)) == 5000
+
+
+# --- F37: two versions side by side
+
+ADDS_ONLY = {"create_table", "create_index", "add_column", "batch_alter_table", "f", "execute"}
+
+
+def calls_in(upgrade: ast.FunctionDef) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(upgrade) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute))
+
+
+@pytest.mark.parametrize("path", sorted((FOLDER / "versions").glob("*.py")), ids=lambda path: path.stem)
+def test_f37_migrations_only_add_so_that_the_version_before_works_on(path: Path) -> None:
+    [upgrade] = [
+        node
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.name == "upgrade"
+    ]
+    for call in calls_in(upgrade):
+        assert isinstance(call.func, ast.Attribute)
+        if isinstance(call.func.value, ast.Name) and call.func.value.id in ("op", "batch_op"):
+            assert call.func.attr in ADDS_ONLY, f"{path.name}:{call.lineno} {call.func.attr}"
+        if call.func.attr == "add_column":
+            [column] = [part for part in call.args if isinstance(part, ast.Call)]
+            said = {word.arg: ast.unparse(word.value) for word in column.keywords}
+            assert said.get("nullable") == "True" or "server_default" in said, f"{path.name}:{call.lineno}"
+
+
+NEXT_RELEASE = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision, branch_labels, depends_on = "9999", "{newest}", None, None
+
+
+def upgrade():
+    op.create_table("invented", sa.Column("id", sa.String(40), primary_key=True), sa.Column("what", sa.Text()))
+    for table in ("merchant", "session", "attempt", "payment", "refund", "event", "delivery"):
+        op.add_column(table, sa.Column("invented", sa.Text(), nullable=True))
+"""
+
+
+def test_f37_this_version_works_on_the_tables_of_the_next(
+    world: World, bo: Merchant, ada: Shopper, session: dict[str, Any], tmp_path: Path
+) -> None:
+    ada.picks("alipay_hk")  # before the deployment
+    folder = tmp_path / "versions"
+    folder.mkdir()
+    (folder / "9999_invented.py").write_text(NEXT_RELEASE.format(newest=newest()))
+    config = alembic_config()
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("version_locations", f"{FOLDER / 'versions'}{os.pathsep}{folder}")
+    with world.parts.engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "9999")
+    assert ada.asks("GET", "/readyz").status_code == 200
+    world.pays(session)
+    world.passes(4)
+    assert bo.reads(session)["status"] == "paid"
+    bo.api("POST", f"/v1/checkout-sessions/{session['id']}/refunds", {"amount": 100}, Idempotency_Key="one")
+    later = bo.opens(reference="A-1002")
+    world.shopper(later).picks("alipay")
+    assert bo.api("POST", f"/v1/checkout-sessions/{later['id']}/cancel").status_code == 200
+    world.passes(HOUR, step=60)
+    assert bo.reads(session)["amount_refunded"] == 100
+    assert bo.reads(later)["status"] == "cancelled"
+    assert [news["type"] for news in bo.heard()] == [PAID, "refund.succeeded", "checkout_session.cancelled"]
