@@ -26,8 +26,8 @@ prove: .venv/.test ## the proofs about money at release scale (hours); prints a 
 	@.venv/bin/python -m tests.proofs $(ARGS)
 
 coverage: .venv/.test ## every branch of the modules that decide about money, reached on SQLite; fails below 100 %
-	PYTEST_DEBUG_TEMPROOT=$(IN_MEMORY) .venv/bin/pytest -q -n auto --maxprocesses 4 -k "not postgresql" \
-		--cov --cov-config=tests/money.coveragerc --cov-report=term \
+	PYTEST_DEBUG_TEMPROOT=$(IN_MEMORY) .venv/bin/pytest -q -n auto --maxprocesses 4 -p no:randomly \
+		-k "not postgresql" -m "not postgres" --cov --cov-config=tests/money.coveragerc --cov-report=term \
 		tests/domain tests/gateway tests/services tests/stories tests/store/test_moves.py
 
 mutants: .venv/.test ## break the money modules line by line and see which change no test notices (hours; ARGS="checkout.store*")

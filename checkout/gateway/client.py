@@ -234,10 +234,14 @@ def _refund_outcome(order: RefundOrder, said: Fields, raw: bytes) -> RefundOutco
         return Unknown(f"code {code or 'missing'}", raw)
     if meaning.klass is not Class.OK:
         return Refused(code, meaning, text(said, "resperr", "respmsg"), raw)
-    echo = text(said, "out_trade_no")
-    if echo not in {"", order.out_trade_no} or read_amount(said) not in {None, order.amount}:
+    echoes = (
+        ("out_trade_no", text(said, "out_trade_no") == order.out_trade_no),
+        ("txamt", read_amount(said) == order.amount),
+    )
+    if any(not same and said.get(name) not in (None, "") for name, same in echoes):
         return Unknown("the answer is for another refund", raw, suspicious=True)
-    return Refunded(text(said, "syssn", "qf_trade_no"), raw)
+    syssn = text(said, "syssn", "qf_trade_no")
+    return Refunded(syssn if _is_a_number(syssn) else "", raw)  # the money is on its way, whatever it is called
 
 
 def _differing(order: PaymentOrder, said: Fields) -> str | None:

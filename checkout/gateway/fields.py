@@ -44,7 +44,7 @@ def refund_fields(order: RefundOrder) -> dict[str, str]:
     return {
         "syssn": order.payment_syssn,
         "out_trade_no": out_trade_no(order.out_trade_no),
-        "txamt": txamt(order.amount, order.currency),
+        "txamt": _whole(order.amount),  # in the currency of its payment, whichever QFPay says that is
         "txdtm": txdtm(order.created_at),
     }
 
@@ -58,6 +58,10 @@ def out_trade_no(number: str) -> str:
 
 def txamt(amount: int, currency: str) -> str:
     exponent(currency)
+    return _whole(amount)
+
+
+def _whole(amount: int) -> str:
     if not 1 <= amount <= MAX_AMOUNT:
         raise ValueError(f"an amount is 1 to {MAX_AMOUNT} in the smallest unit")
     return str(amount)

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 MOST_FAULTS = 5
 BETWEEN_PROBES = timedelta(seconds=30)
+BARELY = timedelta(seconds=1)  # clocks of two processes may differ by so much without meaning anything
 
 
 def closed_until(db: Session, credential: str, now: datetime) -> datetime | None:
@@ -25,7 +26,7 @@ def closed_until(db: Session, credential: str, now: datetime) -> datetime | None
     breaker = _read(db, credential)
     if breaker is None or breaker.probe_at is None:
         return None
-    if breaker.probe_at > now:
+    if _waits(breaker, now):
         return breaker.probe_at
     probing = db.execute(
         update(Breaker)
@@ -41,7 +42,19 @@ def closed_until(db: Session, credential: str, now: datetime) -> datetime | None
 def open_until(db: Session, credential: str, now: datetime) -> datetime | None:
     """The same without becoming the probe: the moment until which nobody calls, or None."""
     breaker = _read(db, credential)
-    return breaker.probe_at if breaker and breaker.probe_at and breaker.probe_at > now else None
+    return breaker.probe_at if breaker and _waits(breaker, now) else None
+
+
+def _waits(breaker: Breaker, now: datetime) -> bool:
+    """A probe further ahead than any pause was set by a clock that has been put back since: it is due."""
+    return breaker.probe_at is not None and now < breaker.probe_at <= now + BETWEEN_PROBES + BARELY
+
+
+def pass_on(db: Session, credential: str, now: datetime) -> None:
+    """Who was to be the probe and may not call lets the next one try at once; commits."""
+    waiting = update(Breaker).where(Breaker.credential == credential, Breaker.probe_at.is_not(None))
+    db.execute(waiting.values(probe_at=now).execution_options(synchronize_session=False))
+    db.commit()
 
 
 def note(db: Session, credential: str, now: datetime, *, answered: bool) -> None:

@@ -23,8 +23,8 @@ _BARELY = timedelta(seconds=1)  # clocks of two processes may differ by so much 
 class Use(Enum):
     """What a call is for, and the share of the bucket it must leave to more urgent calls."""
 
-    REFUND = 0.0
-    CREATE = 0.125
+    CREATE = 0.0  # a shopper waits; a refund can
+    REFUND = 0.125
     ENQUIRE = 0.4
 
 

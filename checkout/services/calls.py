@@ -37,6 +37,7 @@ def permit(db: Session, terms: Terms, credential: str, use: Use, clock: Clock) -
     if until := breakers.closed_until(db, credential, clock()):
         raise NotNow("the gateway has not answered for a while", until)
     if not budgets.take(db, credential, use=use, rate_per_minute=terms.rate_per_minute, now=clock()):
+        breakers.pass_on(db, credential, clock())
         raise NotNow("our own budget of calls is spent", clock() + BUDGET_PAUSE)
 
 

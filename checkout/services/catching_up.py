@@ -17,7 +17,7 @@ from checkout.services import differences, words
 from checkout.services.differences import Finding
 from checkout.services.enquiries import Asking
 from checkout.services.hearing import hear
-from checkout.services.portal_refunds import Portal, book_portal_refund
+from checkout.services.portal_refunds import Portal, book_portal_refund, book_what_went_back
 from checkout.services.refunds import book_done_refund
 from checkout.services.statements import Told
 from checkout.services.words import Said
@@ -216,9 +216,9 @@ def _hear_stranger(outcome: Comparison, told: Told) -> None:
         nonlocal met
         now, record = outcome.asking.clock(), told.record
         met = book_portal_refund(outcome.db, outcome.asking.terms, outcome.merchant_id, record, now)
-        if met is Portal.BOOKED:
+        if met in (Portal.BOOKED, Portal.EXCEEDS):
             outcome.keep(told)
-        if met is not Portal.EXCEEDS:
+        if met not in (Portal.EXCEEDS, Portal.STILL_EXCEEDS):
             return None
         known = select(Difference).where(Difference.kind == "refund_exceeds", Difference.syssn == record.syssn)
         return outcome.db.scalar(known.where(Difference.merchant_id == outcome.merchant_id))
@@ -244,12 +244,21 @@ def _hear_ours(outcome: Comparison, refund: Refund, told: Told) -> None:
         )
         if theirs != ours
     }
-    if differing:
+    if refund.status is RefundStatus.FAILED:
+        outcome.unit(lambda: _take_in_refused(outcome, payment, told, differing))
+    elif differing:
         outcome.unit(lambda: outcome.note("refund_differs", told, details=differing, **about))
-    elif refund.status is RefundStatus.FAILED:
-        outcome.unit(lambda: outcome.note("refund_done_after_failure", told, **about))
     elif refund.status is not RefundStatus.SUCCEEDED:
         outcome.unit(lambda: _take_in_refund(outcome, refund, told))
+
+
+def _take_in_refused(outcome: Comparison, payment: Payment, told: Told, differing: dict[str, Any]) -> Difference:
+    """What failed gave its reserve back: take it again. The merchant heard of a failure, so a person must look."""
+    if "payment" not in differing:
+        met = book_what_went_back(outcome.db, outcome.asking.terms, payment, told.record, outcome.asking.clock())
+        if met is Portal.BOOKED:
+            outcome.keep(told)
+    return outcome.note("refund_done_after_failure", told, session_id=payment.session_id, details=differing)
 
 
 def _take_in_refund(outcome: Comparison, refund: Refund, told: Told) -> Difference | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import ColumnElement, Engine, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from checkout.crash_points import crash_point
@@ -133,24 +133,42 @@ def _deliver(db: Session, posting: Posting, delivery_id: str, merchant_id: str) 
         _hold(db, delivery_id, merchant_id)
         return
     forget_former_secret(db, merchant, now)
-    claimed = db.scalar(
-        update(Delivery)
-        .where(Delivery.id == delivery_id, Delivery.next_at <= now, Delivery.status == DeliveryStatus.DUE)
-        .values(next_at=now + LEASE, tries=Delivery.tries + 1, tried_at=now)
-        .returning(Delivery.id)
-        .execution_options(synchronize_session=False)
-    )
+    claimed = _claim(db, delivery_id, now)
+    where = db.scalar(select(Merchant.webhook_url).where(Merchant.id == merchant_id))
+    if claimed and where and where != claimed.url:
+        db.rollback()
+        _follow(db, delivery_id, merchant_id)
+        return
     crash_point("delivery.before_claim")
     db.commit()  # the claim holds from here, also if we crash
     if claimed is None:
         return
     crash_point("delivery.claimed")
-    delivery = db.get_one(Delivery, delivery_id, populate_existing=True)
-    event = db.get_one(Event, delivery.event_id)
+    event = db.get_one(Event, claimed.event_id)
     db.commit()  # nothing stays open while we call, and what was read stays readable
-    answer = _post(posting, merchant, delivery, event, now)
+    answer = _post(posting, merchant, claimed, event, now)
     crash_point("delivery.sent")
-    _note(db, posting, delivery, answer)
+    _note(db, posting, claimed, answer)
+
+
+def _claim(db: Session, delivery_id: str, now: datetime) -> Delivery | None:
+    """The row as it was claimed: a moment later it may have been queued again, for another address."""
+    return db.scalar(
+        update(Delivery)
+        .where(Delivery.id == delivery_id, Delivery.next_at <= now, Delivery.status == DeliveryStatus.DUE)
+        .values(next_at=now + LEASE, tries=Delivery.tries + 1, tried_at=now)
+        .returning(Delivery)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _follow(db: Session, delivery_id: str, merchant_id: str) -> None:
+    """The event was written while its merchant moved, who did not see it yet: it goes to the new address too."""
+    where = locked_merchant(db, merchant_id).webhook_url
+    if where:
+        due = update(Delivery).where(Delivery.id == delivery_id, Delivery.status == DeliveryStatus.DUE)
+        db.execute(due.values(url=where).execution_options(synchronize_session=False))
+    db.commit()
 
 
 def _post(posting: Posting, merchant: Merchant, delivery: Delivery, event: Event, now: datetime) -> Answer:
@@ -172,7 +190,20 @@ def _hold(db: Session, delivery_id: str, merchant_id: str) -> None:
     db.commit()
 
 
+def _still_this_try(delivery: Delivery) -> tuple[ColumnElement[bool], ...]:
+    """Nobody has claimed it after us, and nobody has queued it again.
+
+    The number alone would not tell: who queues it again lets the tries begin anew.
+    """
+    return (
+        Delivery.url == delivery.url,
+        Delivery.tries == delivery.tries,
+        Delivery.tried_at == delivery.tried_at,
+    )
+
+
 def _note(db: Session, posting: Posting, delivery: Delivery, answer: Answer) -> None:
+    """Heard is heard, however late we learn of it. Any other answer counts only while the row is still at this try."""
     now = posting.clock()
     said = {
         "answer_status": answer.status,
@@ -182,19 +213,20 @@ def _note(db: Session, posting: Posting, delivery: Delivery, answer: Answer) -> 
     }
     again = next_try(delivery.tries, answer, now, posting.jitter())
     ids = {"delivery": delivery.id, "merchant": delivery.merchant_id}
+    this_try = _still_this_try(delivery)
     if answer.ok:
-        move_delivery(db, delivery.id, DeliveryStatus.DONE, next_at=None, delivered_at=now, **said)
+        here = (Delivery.url == delivery.url,)  # whoever has moved was promised to hear it at the new address
+        move_delivery(db, delivery.id, DeliveryStatus.DONE, only_if=here, next_at=None, delivered_at=now, **said)
     elif answer.gone:
         _give_up_the_endpoint(db, delivery, said, now)
     elif answer.blocked:
-        move_delivery(db, delivery.id, DeliveryStatus.BLOCKED, next_at=None, **said)
+        move_delivery(db, delivery.id, DeliveryStatus.BLOCKED, only_if=this_try, next_at=None, **said)
         log.error("a webhook may not go there: %s", answer.error, extra=ids)
     elif again is None:
-        move_delivery(db, delivery.id, DeliveryStatus.DEAD, next_at=None, **said)
-        log.error("gave up on a webhook", extra=ids)
+        if move_delivery(db, delivery.id, DeliveryStatus.DEAD, only_if=this_try, next_at=None, **said):
+            log.error("gave up on a webhook", extra=ids)
     else:
-        # Sent to another address meanwhile, it is due there by now and not by this schedule.
-        waiting = update(Delivery).where(Delivery.status == DeliveryStatus.DUE, Delivery.url == delivery.url)
+        waiting = update(Delivery).where(Delivery.status == DeliveryStatus.DUE, *this_try)
         db.execute(waiting.where(Delivery.id == delivery.id).values(next_at=again, **said))
         log.warning("webhook failed: %s", answer.error, extra=ids | {"tries": delivery.tries})
     crash_point("delivery.before_mark")
@@ -205,9 +237,9 @@ def _note(db: Session, posting: Posting, delivery: Delivery, answer: Answer) -> 
 def _give_up_the_endpoint(db: Session, delivery: Delivery, said: dict[str, Any], now: datetime) -> None:
     """It asks never to be called again. Nobody is, until it is enabled again; what happens meanwhile waits."""
     merchant = locked_merchant(db, delivery.merchant_id)
-    if db.scalar(select(Delivery.url).where(Delivery.id == delivery.id)) != delivery.url:
-        return  # the merchant has moved, and this delivery is due at the new address
-    move_delivery(db, delivery.id, DeliveryStatus.DEAD, next_at=None, **said)
+    this_try = _still_this_try(delivery)
+    if not move_delivery(db, delivery.id, DeliveryStatus.DEAD, only_if=this_try, next_at=None, **said):
+        return  # it was enabled since we called, or has moved: this delivery is due there, and brings its own answer
     if merchant.webhook_url != delivery.url or merchant.webhook_gone_at is not None:
         return
     merchant.webhook_gone_at = now

@@ -2,21 +2,21 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from sqlalchemy import ColumnElement, Engine, case, select, update
-from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy import ColumnElement, case, select, update
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
 
 from checkout.crash_points import crash_point
 from checkout.domain import schedule
 from checkout.domain.errors import GatewayError
 from checkout.domain.lifecycle import AttemptStatus, SessionStatus
 from checkout.domain.vault import CannotOpen
-from checkout.gateway.accounts import Gateways
 from checkout.gateway.client import Gateway, Says
 from checkout.gateway.months import Window, windows_for
 from checkout.gateway.records import Record
@@ -25,7 +25,7 @@ from checkout.services.believing import settle_unanswered
 from checkout.services.budgets import Use
 from checkout.services.calls import NotNow
 from checkout.services.hearing import hear, unconfirmed
-from checkout.services.lanes import Lanes
+from checkout.services.lanes import Asking, Lanes
 from checkout.services.terms import Terms
 from checkout.services.words import Said
 from checkout.store import retrying
@@ -41,21 +41,10 @@ BATCH = 40  # an answer of so many records, with all documented fields, stays be
 SOON = timedelta(milliseconds=700)  # due this soon: asked along, so that attempts of one shop fall into step
 LATEST_RECORD = timedelta(days=1)  # how long after its end a code's late payment is looked for by month
 PAID_PAUSE = timedelta(seconds=60)
+STORE_TROUBLE = (OperationalError, InterfaceError, PoolTimeout)
 POSTPONED = timedelta(seconds=2)
 LONGEST_CALL = timedelta(seconds=20)
 NEVER = datetime.max.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Asking:
-    """What one enquiry needs, bundled because a worker step takes no arguments."""
-
-    reading: Engine
-    sessions: sessionmaker[Session]
-    gateways: Gateways
-    terms: Terms
-    clock: Callable[[], datetime]
-    lanes: Lanes
 
 
 def enquire_next(asking: Asking, *, first_tries_only: bool = False) -> bool:
@@ -100,6 +89,7 @@ def _put_off(db: Session, asking: Asking, merchant_id: str, until: datetime, now
     waiting = db.scalars(
         due.values(next_at=until).returning(Attempt.id).execution_options(synchronize_session=False)
     ).all()
+    db.commit()  # sessions are locked before their attempts, so nothing stays locked here
     noticed = select(GatewayWord.out_trade_no).where(
         GatewayWord.merchant_id == merchant_id, GatewayWord.source == "notification"
     )
@@ -195,7 +185,8 @@ def _ask(db: Session, asking: Asking, gateway: Gateway, attempts: Sequence[Attem
             continue
         for record in answer.records:
             answers.records[record.out_trade_no].append(record)
-            answers.raw[record.out_trade_no] = answer.raw
+        for number in {record.out_trade_no for record in answer.records}:
+            answers.raw[number] = b"\n".join(filter(None, (answers.raw.get(number), answer.raw)))
     return answers
 
 
@@ -217,7 +208,7 @@ def _take_in(db: Session, asking: Asking, attempts: Sequence[Attempt], answers: 
         try:
             take_in = partial(_take_in_one, db, asking, attempt, answers, asked_at)
             retrying.run(db, take_in, finds_itself=True)
-        except OperationalError:  # the database and not the answer: what is leased is due again
+        except STORE_TROUBLE:  # the database and not the answer: what is leased is due again
             raise
         except IntegrityError:  # another process heard the same news at the same time; ask again soon
             db.rollback()
@@ -241,7 +232,9 @@ def _take_in_one(db: Session, asking: Asking, attempt: Attempt, answers: Answers
     next_at = _unless_hinted(asked_at, _next_at(db, fresh, asked_at, now))
     # `asked_at` moves to the end of the call: whatever slowed it, two seconds lie between two on the wire.
     values = {"next_at": next_at, "asked_at": now, "answered_at": asked_at, "tries": 0}
-    db.execute(update(Attempt).where(Attempt.id == attempt.id).values(values))
+    # Who slept past the lease while another asked has nothing to say about when was asked and answered.
+    ours = update(Attempt).where(Attempt.id == attempt.id, Attempt.asked_at == asked_at)
+    db.execute(ours.values(values).execution_options(synchronize_session=False))
     db.commit()
     crash_point("enquiry.between_rows")
 
@@ -277,7 +270,7 @@ def _flag_the_undecided(db: Session, terms: Terms, attempt: Attempt, asked_at: d
     """A day after its end the gateway has not said how it ended: a person must ask QFPay; we go on asking too."""
     late = attempt.ends_at + timedelta(seconds=schedule.UNANSWERED_AFTER_END)
     if asked_at >= late and _undecided(attempt):
-        reviews.open_review(db, terms, attempt.session_id, "undecided", now)
+        reviews.open_review_once(db, terms, attempt.session_id, "undecided", now)
 
 
 def _unanswered(
@@ -291,6 +284,8 @@ def _unanswered(
         next_at = max(next_at, schedule.undecided_enquiry(now, ends_at=fresh.ends_at))
     _flag_the_undecided(db, asking.terms, fresh, asked_at, now)
     wish = _unless_hinted(asked_at, next_at)
-    db.execute(update(Attempt).where(Attempt.id == attempt.id).values(next_at=wish, asked_at=now, tries=tries))
+    ours = update(Attempt).where(Attempt.id == attempt.id, Attempt.asked_at == asked_at)
+    values = {"next_at": wish, "asked_at": now, "tries": tries}
+    db.execute(ours.values(values).execution_options(synchronize_session=False))
     db.commit()
     _believe_notices(db, asking, fresh, next_at)

@@ -8,7 +8,7 @@ from sqlalchemy import false, or_, select, update
 from sqlalchemy.orm import Session
 
 from checkout.domain.ids import new_ordered_id
-from checkout.domain.lifecycle import DeliveryStatus
+from checkout.domain.lifecycle import DELIVERY_COMES_FROM, DeliveryStatus
 from checkout.services.snapshots import rfc3339, snapshot
 from checkout.services.terms import Terms
 from checkout.store.models import CheckoutSession, Delivery, Event, Merchant
@@ -59,15 +59,15 @@ def send_again(db: Session, merchant_id: str, url: str, now: datetime, *, since:
     That is what waits, what was held back or blocked, what was answered 410, and with `since` also what
     we gave up on, of events from then on. The caller holds the merchant's row. Commits nothing.
     """
-    dead = Delivery.status == DeliveryStatus.DEAD
-    unheard = or_(
-        Delivery.status.in_((DeliveryStatus.DUE, DeliveryStatus.BLOCKED)),
-        dead & (Delivery.answer_status == 410),
-        dead & Delivery.event_id.in_(select(Event.id).where(Event.created_at >= since)) if since else false(),
+    unheard = DELIVERY_COMES_FROM[DeliveryStatus.DUE] | {DeliveryStatus.DUE}
+    wanted = or_(
+        Delivery.status != DeliveryStatus.DEAD,
+        Delivery.answer_status == 410,
+        Delivery.event_id.in_(select(Event.id).where(Event.created_at >= since)) if since else false(),
     )
     queued = db.execute(
         update(Delivery)
-        .where(Delivery.merchant_id == merchant_id, unheard)
+        .where(Delivery.merchant_id == merchant_id, Delivery.status.in_(unheard), wanted)
         .values(status=DeliveryStatus.DUE, url=url, next_at=now, tries=0, error=None)
         .returning(Delivery.id)
         .execution_options(synchronize_session=False)

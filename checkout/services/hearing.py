@@ -72,7 +72,7 @@ def _settle(
     """Book one payment, once; the unique syssn refuses a second process that books it at the same time."""
     if not record.syssn:
         if not attempt.syssn:  # money without a name cannot be booked once, so a person must find out which it is
-            return reviews.open_review(db, terms, attempt.session_id, "nameless_payment", now)
+            return reviews.open_review_once(db, terms, attempt.session_id, "nameless_payment", now)
         record = replace(record, syssn=attempt.syssn)
     if not _storable(record):
         return reviews.open_review(db, terms, attempt.session_id, "unreadable_answer", now)
@@ -101,10 +101,10 @@ def _compare(
 ) -> bool:
     """The same payment again: it confirms what is booked, or a person must find out why it differs."""
     if booked.attempt_id != attempt.id:
-        return reviews.open_review(db, terms, attempt.session_id, "syssn_of_another", now)
+        return reviews.open_review_once(db, terms, attempt.session_id, "syssn_of_another", now)
     theirs = (record.amount, record.currency, record.pay_type)
     if theirs != (booked.amount, booked.currency, booked.pay_type):
-        return reviews.open_review(db, terms, attempt.session_id, "contradicted", now)
+        return reviews.open_review_once(db, terms, attempt.session_id, "contradicted", now)
     if record.says is Says.RETURNED and booked.refunded < booked.amount and booked.role is not Role.MISMATCH:
         return reviews.open_review(db, terms, attempt.session_id, "returned_elsewhere", now)
     if proof == "enquiry" and booked.proof == "notification" and booked.confirmed_at is None:
@@ -129,7 +129,7 @@ def _doubt(db: Session, terms: Terms, attempt: Attempt, asked_at: datetime, now:
     alone = unconfirmed(db, attempt.id)
     if alone is None or alone.created_at > asked_at - CONTRADICTED_FOR:
         return False
-    return reviews.open_review(db, terms, attempt.session_id, "contradicted", now)
+    return reviews.open_review_once(db, terms, attempt.session_id, "contradicted", now)
 
 
 def _storable(record: Record) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select, tuple_
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -17,6 +17,11 @@ from checkout.store import retrying
 from checkout.store.models import IdempotencyKey
 
 LOCK_TIMEOUT = "55P03"
+FORGOTTEN_AT_ONCE = 1000  # keys: what one statement forgets is done long before its time-out
+
+
+class _KeyHeld(OperationalError):
+    """Somebody else's transaction holds the key itself, and not just something that the request needs too."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,8 @@ def once(db: Session, stamp: Stamp | None, effect: Callable[[], Answer], now: da
     """
     try:
         return retrying.run(db, lambda: _do_once(db, stamp, effect, now), finds_itself=stamp is not None)
-    except OperationalError as error:
-        if stamp and getattr(error.orig, "sqlstate", None) == LOCK_TIMEOUT:  # somebody else's transaction holds the key
-            raise KeyInUse("the first request with this key is still running; try again in a second") from None
-        raise
+    except _KeyHeld:
+        raise KeyInUse("the first request with this key is still running; try again in a second") from None
 
 
 def _do_once(db: Session, stamp: Stamp | None, effect: Callable[[], Answer], now: datetime) -> Answer:
@@ -84,6 +87,7 @@ def _first_answer(db: Session, stamp: Stamp) -> Answer | None:
 
 
 def _remember(db: Session, stamp: Stamp, answer: Answer, now: datetime) -> None:
+    db.flush()  # what the effect has left: if that has to wait, it is not for the key
     db.add(
         IdempotencyKey(
             merchant_id=stamp.merchant_id,
@@ -94,10 +98,24 @@ def _remember(db: Session, stamp: Stamp, answer: Answer, now: datetime) -> None:
             created_at=now,
         )
     )
-    db.flush()
+    try:
+        db.flush()
+    except OperationalError as error:
+        if error.orig and getattr(error.orig, "sqlstate", None) == LOCK_TIMEOUT:
+            raise _KeyHeld(error.statement, error.params, error.orig, hide_parameters=True) from error
+        raise
 
 
 def forget_keys(db: Session, before: datetime) -> None:
-    """Drop first answers that are older than we promise to keep them, and commit (safety.md F57)."""
-    db.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < before))
-    db.commit()
+    """Drop first answers that are older than we promise to keep them, and commit (safety.md F57).
+
+    A thousand at a time, so that no statement runs into its time-out, however many there are.
+    """
+    key = tuple_(IdempotencyKey.merchant_id, IdempotencyKey.key)
+    old = select(IdempotencyKey.merchant_id, IdempotencyKey.key).where(IdempotencyKey.created_at < before)
+    some = old.limit(FORGOTTEN_AT_ONCE).with_for_update(skip_locked=True)  # another worker forgets those
+    forgetting = delete(IdempotencyKey).where(key.in_(some)).returning(IdempotencyKey.key)
+    forgotten = FORGOTTEN_AT_ONCE
+    while forgotten == FORGOTTEN_AT_ONCE:
+        forgotten = len(db.execute(forgetting.execution_options(synchronize_session=False)).all())
+        db.commit()

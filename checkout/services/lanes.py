@@ -1,8 +1,16 @@
 """Who is being called: one call at a time to each merchant's gateway or endpoint, in each process."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from checkout.gateway.accounts import Gateways
+from checkout.services.terms import Terms
 
 
 class Lanes:
@@ -28,3 +36,15 @@ class Lanes:
             if free:
                 with self._lock:
                     self._busy.discard(merchant_id)
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What one enquiry needs, bundled because a worker step takes no arguments."""
+
+    reading: Engine
+    sessions: sessionmaker[Session]
+    gateways: Gateways
+    terms: Terms
+    clock: Callable[[], datetime]
+    lanes: Lanes

@@ -125,7 +125,8 @@ def put_environment_merchant(
 
     Another webhook secret than before is a rotation, and another address enables the webhook there.
     """
-    merchant = db.scalar(select(Merchant).where(Merchant.from_environment).with_for_update())
+    its_own = select(Merchant).where(Merchant.from_environment)
+    merchant = db.scalar(its_own.with_for_update())  # all of it: the key may change too
     if merchant is None:
         return add_merchant(db, vault, terms, shop, now=now)
     check_shop(shop, http_allowed=terms.http_allowed)
@@ -186,7 +187,7 @@ def rotate_secret(db: Session, vault: Vault, merchant_id: str, *, again: bool, n
 
 def replace_key(db: Session, merchant_id: str, *, now: datetime) -> str:
     """Make a new API key and commit: the old one is refused from the next call on. Raises NotFound."""
-    merchant = locked_merchant(db, merchant_id)
+    merchant = locked_merchant(db, merchant_id, key_changes=True)
     api_key = new_api_key()
     merchant.api_key_digest = digest_of(api_key)
     write_down(db, actor=OPERATOR, action="api_key_replaced", subject=merchant.id, details={}, now=now)
@@ -264,9 +265,12 @@ def merchant_with_key(db: Session, api_key: str) -> Merchant:
     return merchant
 
 
-def locked_merchant(db: Session, merchant_id: str) -> Merchant:
-    """As it stands now, and nobody else changes it before we commit. Raises NotFound."""
-    query = select(Merchant).where(Merchant.id == merchant_id).with_for_update()
+def locked_merchant(db: Session, merchant_id: str, *, key_changes: bool = False) -> Merchant:
+    """As it stands now, and nobody else changes it before we commit. Raises NotFound.
+
+    Rows that refer to it may be written meanwhile, unless its key changes: on PostgreSQL that locks them out anyway.
+    """
+    query = select(Merchant).where(Merchant.id == merchant_id).with_for_update(key_share=not key_changes)
     merchant = db.scalar(query.execution_options(populate_existing=True))
     if merchant is None:
         raise NotFound("merchant")

@@ -17,7 +17,7 @@ from checkout.services.terms import Terms
 from checkout.services.watching import make_number_due, make_refund_due
 from checkout.services.words import Said
 from checkout.store import retrying
-from checkout.store.models import Attempt, CheckoutSession, Merchant, TradeNo
+from checkout.store.models import Attempt, CheckoutSession, Merchant, Refund, TradeNo
 from checkout.store.moves import lock_session
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,8 @@ def _store(db: Session, gateways: Gateways, terms: Terms, said: Said, *, record:
         number = None
     if number is None:  # not ours, or forgotten by a restored backup: kept, acknowledged, and somebody is told
         log.error("notification for an unknown number", extra={"merchant": said.merchant_id})
+    if number is not None:
+        _lock_its_session(db, number)
     try:
         words.keep(db, gateways.vault, replace(said, known=number is not None), now)
     except IntegrityError:  # the same notice, stored by another process at this moment
@@ -75,6 +77,13 @@ def _store(db: Session, gateways: Gateways, terms: Terms, said: Said, *, record:
     db.commit()
 
 
+def _lock_its_session(db: Session, number: TradeNo) -> None:
+    """Before its attempt or refund, as everybody does: two who hear the same news never wait for each other."""
+    owner = Attempt if number.kind == "payment" else Refund
+    if session_id := db.scalar(select(owner.session_id).where(owner.id == number.owner_id)):
+        lock_session(db, session_id)
+
+
 def _flag_a_mismatch(db: Session, terms: Terms, attempt_id: str, record: Record, now: datetime) -> None:
     """Genuine, and about something else than we asked for: it never pays, and a person must look (safety.md F24)."""
     if record.kind != "payment" or record.says is not Says.SUCCEEDED:
@@ -83,5 +92,4 @@ def _flag_a_mismatch(db: Session, terms: Terms, attempt_id: str, record: Record,
     session = db.get_one(CheckoutSession, attempt.session_id)
     said = ((record.amount, session.amount), (record.currency, session.currency), (record.pay_type, attempt.pay_type))
     if any(theirs and theirs != ours for theirs, ours in said):  # what it leaves out it does not deny
-        lock_session(db, attempt.session_id)
         reviews.open_review(db, terms, attempt.session_id, "notice_mismatch", now)

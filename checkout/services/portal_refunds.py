@@ -32,6 +32,7 @@ class Portal(Enum):
     BOOKED = "booked"  # just now
     KNOWN = "known"
     EXCEEDS = "exceeds"  # more than what is left: a person must look
+    STILL_EXCEEDS = "still exceeds"  # as we have written down before
     STRANGE = "strange"  # it cannot be read, or we did not book its payment
 
 
@@ -42,8 +43,8 @@ def hear_refunds(db: Session, terms: Terms, merchant_id: str, records: Sequence[
     another process is booking the same refund at this moment.
     """
     strangers = [record for record in records if record.kind == "refund" and not _is_ours(db, merchant_id, record)]
-    booked = [book_portal_refund(db, terms, merchant_id, record, now) for record in strangers]
-    return Portal.BOOKED in booked
+    met = {book_portal_refund(db, terms, merchant_id, record, now) for record in strangers}
+    return not met.isdisjoint((Portal.BOOKED, Portal.EXCEEDS))
 
 
 def _is_ours(db: Session, merchant_id: str, record: Record) -> bool:
@@ -58,24 +59,38 @@ def book_portal_refund(db: Session, terms: Terms, merchant_id: str, record: Reco
     IntegrityError when another process is booking it at this moment.
     """
     origin = record.orig_syssn or ""
-    if not (record.amount and record.code == DONE and _storable(record.syssn, 64) and _storable(origin, 64)):
+    if not _storable(origin, 64):
         return Portal.STRANGE
     payment = db.scalar(select(Payment).where(Payment.merchant_id == merchant_id, Payment.syssn == origin))
     if payment is None:
         return Portal.STRANGE
+    met = book_what_went_back(db, terms, payment, record, now)
+    if met is Portal.EXCEEDS and differences.note(db, terms, _excess(payment, record), now).found_at != now:
+        return Portal.STILL_EXCEEDS
+    return met
+
+
+def book_what_went_back(db: Session, terms: Terms, payment: Payment, record: Record, now: datetime) -> Portal:
+    """Count what no refund of ours stands for as one that succeeded, so that it cannot be given back once more.
+
+    Takes, books and raises as above; what exceeds is the caller's to write down.
+    """
+    if not (record.amount and record.code == DONE and _storable(record.syssn, 64)):
+        return Portal.STRANGE
+    merchant_id = payment.merchant_id
     lock_session(db, payment.session_id)
-    if db.scalar(select(Refund.id).where(Refund.merchant_id == merchant_id, Refund.syssn == record.syssn)):
+    booked = select(Refund.id).where(Refund.merchant_id == merchant_id, Refund.syssn == record.syssn)
+    if db.scalar(booked.where(Refund.status != RefundStatus.FAILED)):  # what failed holds nothing
         return Portal.KNOWN
     if not take_from_what_is_left(db, payment.id, record.amount):
-        differences.note(db, terms, _excess(payment, record, record.amount), now)
         return Portal.EXCEEDS
     refund = _insert(db, payment, record, record.amount, now)
     touch_session(db, payment.session_id)
     announce(db, terms, payment.session_id, "refund.succeeded", now, about=refund.id)
+    differences.explain(db, merchant_id, record.syssn, "booked since", now, kinds=("refund_exceeds", "refund_unknown"))
     db.refresh(payment)
     if payment.refunded == payment.amount:  # the record of the payment may have told us before, without saying how
         reviews.explain_review(db, terms, payment.session_id, "returned_elsewhere", now)
-    differences.explain(db, merchant_id, record.syssn, "booked since", now, kinds=("refund_exceeds", "refund_unknown"))
     details: dict[str, Detail] = {
         "session": refund.session_id,
         "amount": refund.amount,
@@ -83,18 +98,23 @@ def book_portal_refund(db: Session, terms: Terms, merchant_id: str, record: Reco
         "cause": PORTAL,
     }
     write_down(db, actor=WORKER, action="refund_found", subject=refund.id, details=details, now=now)
-    log.warning("refund made in the portal", extra={"session": payment.session_id, "refund": refund.id})
+    log.warning("refund made past us", extra={"session": payment.session_id, "refund": refund.id})
     return Portal.BOOKED
 
 
-def _excess(payment: Payment, record: Record, amount: int) -> Finding:
+def has_invented_number(refund: Refund) -> bool:
+    """Whether the gateway has never heard of the refund's number: only its syssn tells it apart there."""
+    return refund.cause == PORTAL and refund.out_trade_no in _inventions(refund.id, refund.syssn or "")
+
+
+def _excess(payment: Payment, record: Record) -> Finding:
     return Finding(
         payment.merchant_id,
         "refund_exceeds",
         record.out_trade_no,
         record.syssn,
         session_id=payment.session_id,
-        amount=amount,
+        amount=record.amount,
         currency=payment.currency,
         details={"payment": payment.id, "paid": payment.amount},
     )
@@ -121,9 +141,13 @@ def _insert(db: Session, payment: Payment, record: Record, amount: int, now: dat
 
 def _free_number(db: Session, refund_id: str, record: Record) -> str:
     """Its own number when it has one that nobody used; the portal may give none, or the payment's."""
-    wishes = (record.out_trade_no, f"portal_{record.syssn}", f"portal_{refund_id}")
+    wishes = (record.out_trade_no, *_inventions(refund_id, record.syssn))
     taken = select(func.count()).select_from(TradeNo)
     return next(wish for wish in wishes if _storable(wish, 128) and not db.scalar(taken.where(TradeNo.number == wish)))
+
+
+def _inventions(refund_id: str, syssn: str) -> tuple[str, str]:
+    return f"portal_{syssn}", f"portal_{refund_id}"
 
 
 def _storable(text: str, longest: int) -> bool:

@@ -15,6 +15,7 @@ from checkout.services.chronicle import OPERATOR, Detail, write_down
 from checkout.services.enquiries import Asking
 from checkout.services.reconciling import Reconciled, look
 from checkout.services.statements import Span
+from checkout.store.engine import unhurried
 from checkout.store.models import Attempt, Merchant, Refund
 from checkout.store.moves import move_refund
 
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 LONGEST_LIFE = timedelta(hours=3)
 ASKED_AFTER_END = timedelta(days=1)  # so long the ordinary enquiries would have gone on
 SKEW = timedelta(minutes=5)  # between our clock and the gateway's
+AT_A_TIME = 500
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,13 @@ def recover(asking: Asking, since: datetime, *, patience: Callable[[float], obje
 
     To be run before web and worker are started again. What cannot be explained stays as open differences.
     """
-    now = asking.clock()
+    now, due = asking.clock(), _to_ask_again(asking, since)
     with asking.sessions() as db:
-        held, due = _hold_refunds(db, now), _ask_again(db, since, now)
-        details: dict[str, Detail] = {"since": since.isoformat(), "refunds_held": held, "attempts_due": due}
+        held = _hold_refunds(db, now)
+        details: dict[str, Detail] = {"since": since.isoformat(), "refunds_held": held, "attempts_due": len(due)}
         write_down(db, actor=OPERATOR, action="books_recovered", subject="books", details=details, now=now)
         db.commit()  # from here no worker can send what may have been sent before
+        _ask_again(db, due, now)
         merchants = db.scalars(select(Merchant.id).order_by(Merchant.id)).all()
         db.commit()
         span = Span(since - LONGEST_LIFE, now + SKEW, now + SKEW)
@@ -59,7 +62,7 @@ def recover(asking: Asking, since: datetime, *, patience: Callable[[float], obje
             for merchant_id in merchants
         ]
     log.warning("books recovered", extra=details | {"open": sum(len(one.open) for one in looked)})
-    return Recovered(since, held, due, looked)
+    return Recovered(since, held, len(due), looked)
 
 
 def _hold_refunds(db: Session, now: datetime) -> int:
@@ -78,14 +81,23 @@ def _hold_refunds(db: Session, now: datetime) -> int:
     return len(held)
 
 
-def _ask_again(db: Session, since: datetime, now: datetime) -> int:
-    """Make every attempt due that the gateway may have something new about, whatever we believe of it."""
-    open_ended = LIVE_ATTEMPT | {AttemptStatus.FAILED}
-    asked = db.scalars(
-        update(Attempt)
-        .where(or_(Attempt.status.in_(open_ended), Attempt.ends_at >= since - ASKED_AFTER_END))
-        .values(next_at=now, tries=0)
-        .returning(Attempt.id)
-        .execution_options(synchronize_session=False)
-    )
-    return len(asked.all())
+def _to_ask_again(asking: Asking, since: datetime) -> Sequence[str]:
+    """Every attempt that the gateway may have something new about, whatever we believe of it.
+
+    One that ended long before has nothing new; one that failed without a code to show cannot have been paid.
+    """
+    lately = Attempt.ends_at >= since - ASKED_AFTER_END
+    payable = or_(Attempt.status != AttemptStatus.FAILED, Attempt.target.is_not(None))
+    asked = select(Attempt.id).where(or_(Attempt.status.in_(LIVE_ATTEMPT), lately & payable))
+    with unhurried(asking.reading).connect() as connection:  # all attempts there ever were are looked through
+        return connection.scalars(asked.order_by(Attempt.id)).all()
+
+
+def _ask_again(db: Session, attempts: Sequence[str], now: datetime) -> None:
+    """Make them due, so many at a time that no statement takes long. Commits."""
+    for start in range(0, len(attempts), AT_A_TIME):
+        some = Attempt.id.in_(attempts[start : start + AT_A_TIME])
+        db.execute(
+            update(Attempt).where(some).values(next_at=now, tries=0).execution_options(synchronize_session=False)
+        )
+        db.commit()

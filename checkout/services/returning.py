@@ -205,7 +205,7 @@ def _enquire(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool
     try:
         for window in windows[-2:]:
             question = partial(gateway.enquire, [refund.out_trade_no], window)
-            answers.append(calls.ask(db, asking.terms, gateway, question, use=Use.REFUND, clock=asking.clock))
+            answers.append(calls.ask(db, asking.terms, gateway, question, use=Use.ENQUIRE, clock=asking.clock))
     except GatewayError as error:
         log.warning("enquiry about a refund got no answer: %s", error, extra={"refund": refund.id})
         again = refunding.after_no_answer(asking.clock(), since=refund.sent_at or refund.created_at)
@@ -213,16 +213,22 @@ def _enquire(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool
         db.commit()
         return True
     crash_point("refund.enquired")
-    _hear(db, asking, db.get_one(Refund, refund.id, populate_existing=True), answers, now)
+    _hear(db, asking, refund, answers, now)
     return True
 
 
 def _hear(db: Session, asking: Asking, refund: Refund, answers: list[Enquiry], now: datetime) -> None:
+    sent_at = refund.sent_at
     lock_session(db, refund.session_id)
+    db.refresh(refund)
     records = [record for answer in answers for record in answer.records]
     ours = [record for record in records if record.kind == "refund" and record.amount == refund.amount]
     if ours:  # every byte that decides something is kept (safety.md I26)
         _keep(db, asking, refund, b"\n".join(answer.raw for answer in answers), now)
+    overtaken = refund.sent_at != sent_at or refund.status not in REFUND_IN_FLIGHT
+    if overtaken and not any(record.code == "0000" for record in ours):
+        db.rollback()  # we slept past our lease, and more has happened since: this says nothing about that
+        return
     if done := next((record for record in ours if record.code == "0000"), None):
         _succeed(db, asking, refund, done.syssn, now)
     elif failed := next((record for record in ours if record.says in (Says.FAILED, Says.CLOSED)), None):

@@ -5,22 +5,31 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
 from checkout.domain.errors import NotFound, Refused
-from checkout.domain.lifecycle import Role, SessionStatus, public_status
+from checkout.domain.lifecycle import RefundStatus, Role, SessionStatus, public_status
 from checkout.services.chronicle import OPERATOR, WORKER, Detail, write_down
 from checkout.services.events import announce
 from checkout.services.refunds import reserve
 from checkout.services.snapshots import rfc3339
 from checkout.services.terms import Terms
-from checkout.store.models import CheckoutSession, Event, Payment
+from checkout.store.models import CheckoutSession, Event, Payment, Refund
 from checkout.store.moves import lock_session, move_session
+from checkout.store.oversight import Difference
 
 log = logging.getLogger(__name__)
 
 ENDED_UNPAID = frozenset({SessionStatus.EXPIRED, SessionStatus.CANCELLED})
+
+
+def open_review_once(db: Session, terms: Terms, session_id: str, reason: str, now: datetime) -> bool:
+    """The same for what the gateway says again each time it is asked: a person who has looked is not called again."""
+    about = f"{session_id}:checkout_session.review_opened:{reason}:"
+    if db.scalar(select(Event.id).where(Event.session_id == session_id, Event.about.startswith(about)).limit(1)):
+        return False
+    return open_review(db, terms, session_id, reason, now)
 
 
 def open_review(db: Session, terms: Terms, session_id: str, reason: str, now: datetime) -> bool:
@@ -42,9 +51,26 @@ def open_review(db: Session, terms: Terms, session_id: str, reason: str, now: da
 
 
 def explain_review(db: Session, terms: Terms, session_id: str, reason: str, now: datetime) -> None:
-    """What we have learnt since explains the flag, so that nobody need look; only if it is there for this reason."""
-    if db.scalar(select(CheckoutSession.review).where(CheckoutSession.id == session_id)) == reason:
+    """What we have learnt since explains the flag, so that nobody need look.
+
+    Only if it is there for this reason, and no later one hides behind it: the first reason stays. Commits nothing.
+    """
+    flagged = db.scalar(select(CheckoutSession.review).where(CheckoutSession.id == session_id)) == reason
+    if flagged and not any(db.scalar(select(query.exists())) for query in _reasons_to_look(session_id)):
         _close(db, terms, session_id, now)
+
+
+def _reasons_to_look(session_id: str) -> tuple[Select[str], ...]:
+    """Whatever the flag says: money that no order stands for, a difference, a refund that failed by itself."""
+    return (
+        select(Payment.id).where(
+            Payment.session_id == session_id, Payment.role != Role.ACCEPTED, Payment.refunded < Payment.amount
+        ),
+        select(Difference.id).where(Difference.session_id == session_id, Difference.resolved_at.is_(None)),
+        select(Refund.id).where(
+            Refund.session_id == session_id, Refund.status == RefundStatus.FAILED, Refund.cause != "merchant"
+        ),
+    )
 
 
 def open_reviews(db: Session) -> list[dict[str, Any]]:

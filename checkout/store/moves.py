@@ -4,11 +4,11 @@ No read, no lock, no loop: repeated, late or impossible news changes no row, and
 caller is told True. Who is told True announces the news, in the same transaction.
 """
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from checkout.domain.lifecycle import (
@@ -41,9 +41,12 @@ def move_attempt(db: Session, attempt_id: str, news: AttemptStatus, **values: An
     )
 
 
-def move_delivery(db: Session, delivery_id: str, news: DeliveryStatus, **values: Any) -> bool:
-    """Apply news to a delivery. True only for the one caller that changed it."""
-    return _move(db, Delivery, delivery_id, DELIVERY_COMES_FROM[news], {"status": news} | values)
+def move_delivery(
+    db: Session, delivery_id: str, news: DeliveryStatus, *, only_if: Sequence[ColumnElement[bool]] = (), **values: Any
+) -> bool:
+    """Apply news to a delivery, if all of this holds of the row. True only for the one caller that changed it."""
+    sources = DELIVERY_COMES_FROM[news]
+    return _move(db, Delivery, delivery_id, sources, {"status": news} | values, only_if=only_if)
 
 
 def move_refund(db: Session, refund_id: str, news: RefundStatus, **values: Any) -> bool:
@@ -57,10 +60,12 @@ def _move(
     row_id: str,
     sources: Set[SessionStatus] | Set[AttemptStatus] | Set[DeliveryStatus] | Set[RefundStatus],
     values: dict[str, Any],
+    *,
+    only_if: Sequence[ColumnElement[bool]] = (),
 ) -> bool:
     moved = db.execute(
         update(model)
-        .where(model.id == row_id, model.status.in_(sources))
+        .where(model.id == row_id, model.status.in_(sources), *only_if)
         .values(values)
         .returning(model.id)
         .execution_options(synchronize_session=False)

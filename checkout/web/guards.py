@@ -8,7 +8,7 @@ from checkout.domain.errors import NotAuthentic
 from checkout.domain.links import origin_of
 from checkout.services import merchants
 from checkout.store.models import Merchant
-from checkout.web.context import parts, reading_db
+from checkout.web.context import parts, reading_session
 
 API_BYTES, NOTICE_BYTES, FORM_BYTES = 64 * 1024, 16 * 1024, 4 * 1024
 PROBES = {"platform.healthz", "platform.readyz"}  # platforms ask for these by address, not by name
@@ -72,4 +72,5 @@ def merchant_by_key() -> Merchant:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise NotAuthentic("API key")
-    return merchants.merchant_with_key(reading_db(), key.strip())
+    with reading_session(parts()) as db:  # given back at once: whoever waits here for another one holds none
+        return merchants.merchant_with_key(db, key.strip())

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from checkout import crash_points
+from checkout.services import recovering
 from checkout.store.models import Attempt, Base, Payment, Refund, TradeNo
 from checkout.store.oversight import Difference
-from sandbox import portal_refund
+from sandbox import Scenario, portal_refund
 from tests.stories.cast import Merchant, World
 from tests.stories.test_operators import run
 from tests.stories.test_refunds import asks, pay, read
@@ -132,6 +133,31 @@ def test_f51_when_no_row_was_lost_nothing_is_left_to_explain(world: World, bo: M
     world.passes(3600, step=30)
     assert [bo.reads(session)["status"] for session in sessions] == ["paid", "paid", "expired"]
     assert_recovered(world)
+
+
+def test_f51_only_attempts_that_may_have_been_paid_since_are_asked_about_again(
+    world: World, bo: Merchant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovering, "AT_A_TIME", 2)  # so that three are more than one go
+    world.shopper(bo.opens(reference="long ago")).picks("alipay_hk")
+    world.passes(3600, step=60)
+    world.clock.now += timedelta(days=3)
+    since = world.clock()
+    world.next(Scenario.REFUSED_1104)
+    world.shopper(bo.opens(reference="refused")).picks("alipay_hk")
+    shown = [bo.opens(reference=f"S-{n}") for n in range(3)]
+    for session in shown:
+        world.shopper(session).picks("alipay_hk")
+    with world.parts.sessions() as db:
+        db.execute(update(Attempt).values(next_at=None, tries=7))
+        db.commit()
+    assert recovers(world, since)["attempts_due"] == 3
+    with world.parts.sessions() as db:
+        due = {attempt.session_id for attempt in db.scalars(select(Attempt).where(Attempt.next_at == world.clock()))}
+        assert due == {session["id"] for session in shown}
+        assert {*db.scalars(select(Attempt.tries).where(Attempt.session_id.in_(due)))} == {0}
+    world.passes(8000, step=60)
+    assert world.violations() == []
 
 
 def test_f51_a_code_that_is_paid_after_the_restore_is_found_by_the_next_night(world: World, bo: Merchant) -> None:

@@ -68,7 +68,16 @@ def test_a_code_that_says_nothing_is_asked_about(respcd: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "echo", [{"out_trade_no": "REF20260301000003"}, {"txamt": "3001"}, {"txamt": 30}, {"data": {"txamt": "1"}}]
+    "echo",
+    [
+        {"out_trade_no": "REF20260301000003"},
+        {"txamt": "3001"},
+        {"txamt": 30},
+        {"data": {"txamt": "1"}},
+        {"txamt": "30.00"},
+        {"txamt": []},
+        {"out_trade_no": {}},
+    ],
 )
 def test_a_yes_to_something_else_is_suspicious(echo: dict[str, Any]) -> None:
     unknown = refund(ANSWER | echo)
@@ -125,3 +134,10 @@ def test_a_refund_against_the_rules_is_our_mistake_and_is_not_sent() -> None:
         with pytest.raises(ValueError, match=r"out_trade_no|amount"):
             wire.gateway().refund(replace(ORDER, **wrong))
     assert not wire.asked
+
+
+@pytest.mark.parametrize("syssn", ["9" * 65, "2026\0", "\ud800", [], None])
+def test_a_refund_without_a_number_that_can_be_kept_is_a_refund_all_the_same(syssn: object) -> None:
+    outcome = Wire(json.dumps(ANSWER | {"syssn": syssn}).encode()).gateway("M1").refund(ORDER)
+    assert isinstance(outcome, Refunded)
+    assert outcome.syssn == ""

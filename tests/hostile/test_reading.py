@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import event
 
-from checkout.store.models import CheckoutSession
+from checkout.services.reviews import open_review
 from sandbox import Scenario
 from tests.stories.cast import Merchant, Shopper, World
 
@@ -81,7 +81,7 @@ def test_the_state_of_an_ended_checkout_under_review_is_final(
 ) -> None:
     ada.picks("alipay_hk")
     with world.parts.sessions() as db:
-        db.execute(update(CheckoutSession).values(review="undecided"))
+        open_review(db, world.parts.terms, session["id"], "undecided", world.clock())
         db.commit()
     world.passes(50 * 60, step=30)
     assert bo.reads(session)["status"] == "expired"

@@ -244,7 +244,10 @@ BREAKS: list[tuple[str, str, tuple[str, ...]]] = [
     ("I19", "has only reached", ("UPDATE session SET version = 1 WHERE id = :books",)),
     ("I19", "with a snapshot that says open", (
         f"""UPDATE event SET body = replace(body, '"status":"paid"', '"status":"open"') {OF}books""",)),
-    ("I19", "has version 0, after", (f"UPDATE event SET version = 0 {OF}late_accept AND type = 'payment.late'",)),
+    ("I19", "after paid with version 0", (f"UPDATE event SET version = 0 {OF}late_accept AND type = 'payment.late'",)),
+    ("I19", "after expired with version", (
+        "UPDATE event SET version = (SELECT version FROM session WHERE id = :late_accept) "
+        "WHERE session_id = :late_accept AND type = 'checkout_session.expired'",)),
     ("I20", "never queued", (f"DELETE FROM delivery {DELIVERED}",)),
     ("I20", "is due, and nobody will ever try it", (f"UPDATE delivery SET status = 'due' {DELIVERED}",)),
     ("I20", "is done, but still due", (f"UPDATE delivery SET next_at = delivered_at {DELIVERED}",)),

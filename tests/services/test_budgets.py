@@ -31,7 +31,7 @@ def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Session]:
     engine.dispose()
 
 
-def take(db: Session, use: Use = Use.REFUND, *, after: float = 0.0) -> bool:
+def take(db: Session, use: Use = Use.CREATE, *, after: float = 0.0) -> bool:
     return budgets.take(db, "host/APP1", use=use, rate_per_minute=RATE, now=at(after))
 
 
@@ -43,7 +43,7 @@ def at(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def drained(db: Session, seconds: float, use: Use = Use.REFUND) -> int:
+def drained(db: Session, seconds: float, use: Use = Use.CREATE) -> int:
     """How many calls leave when one is tried each 50 ms for so many seconds."""
     return sum(take(db, use, after=tick / 20) for tick in range(int(seconds * 20)))
 
@@ -86,8 +86,8 @@ def test_creating_still_has_its_share_of_a_squeezed_bucket(db: Session) -> None:
     squeeze(db)
     while take(db, Use.ENQUIRE):
         pass
-    assert sum(take(db, Use.CREATE) for _ in range(100)) >= 15
-    assert sum(take(db, Use.REFUND) for _ in range(100)) >= 5
+    assert sum(take(db, Use.REFUND) for _ in range(100)) >= 15
+    assert sum(take(db, Use.CREATE) for _ in range(100)) >= 5
 
 
 def test_a_bucket_that_nobody_opened_is_not_squeezed(db: Session) -> None:

@@ -22,6 +22,7 @@ from checkout.domain.lifecycle import (
     Role,
     SessionStatus,
 )
+from checkout.services.events import send_again
 from checkout.store.engine import writing_sessions
 from checkout.store.models import Attempt, CheckoutSession, Delivery, Event, Merchant, Payment, Refund, TradeNo
 from checkout.store.moves import (
@@ -177,6 +178,25 @@ def test_a_caller_may_allow_less_than_the_table_and_never_more(db: Session) -> N
     assert not move_session(db, late.id, S.PAID, only_from=set())
     assert not move_session(db, paid.id, S.EXPIRED, only_from={S.PAID})
     assert move_session(db, late.id, S.PAID, only_from={S.EXPIRED})
+
+
+@pytest.mark.parametrize("current", DeliveryStatus)
+def test_sending_again_moves_as_the_table_says(db: Session, current: DeliveryStatus) -> None:
+    """What waits is sent there too, and what was heard is not sent again."""
+    delivery, url = a_delivery(db, current), "https://shop.example/new"
+    again = send_again(db, delivery.merchant_id, url, NOON, since=NOON)
+    assert again == (current in DELIVERY_COMES_FROM[DeliveryStatus.DUE] | {DeliveryStatus.DUE})
+    now = columns(db, delivery)
+    assert (now["status"], now["url"]) == ((DeliveryStatus.DUE, url) if again else (current, delivery.url))
+
+
+@pytest.mark.parametrize("news", [DeliveryStatus.DONE, DeliveryStatus.DEAD, DeliveryStatus.BLOCKED])
+@pytest.mark.parametrize("tries", [0, 1])
+def test_a_caller_may_ask_more_of_a_delivery_than_the_table(db: Session, news: DeliveryStatus, tries: int) -> None:
+    delivery = a_delivery(db)
+    before = columns(db, delivery)
+    assert move_delivery(db, delivery.id, news, only_if=[Delivery.tries == tries]) == (tries == 0)
+    assert columns(db, delivery) == before | ({"status": news} if tries == 0 else {})
 
 
 def test_news_about_nothing_moves_nothing(db: Session) -> None:

@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,19 +38,18 @@ def between(world: World, statement: str, act: Act, *, nth: int = 1, times: int 
     SQLite's one write lock lets nobody in between, nor does a locked row of PostgreSQL. But locks keep order and are
     not what makes anything right: that is the business of unique indexes and of the WHERE of each UPDATE.
     """
-    here, passed, acting = threading.get_ident(), [0], [False]
+    here, passed = threading.get_ident(), [0]
 
     def before(connection: Connection, cursor: Any, text: str, *_: Any) -> None:
-        if acting[0] or threading.get_ident() != here or not text.startswith(statement):
+        if threading.get_ident() != here or not text.startswith(statement):
             return
         passed[0] += 1
         if not nth <= passed[0] < nth + times:
             return
-        acting[0] = True
         cursor.execute("ROLLBACK")
-        act()
+        with ThreadPoolExecutor(1) as other:
+            other.submit(act).result()
         cursor.execute("BEGIN IMMEDIATE")
-        acting[0] = False
 
     event.listen(world.parts.engine, "before_cursor_execute", before)
     try:
@@ -61,7 +61,7 @@ def between(world: World, statement: str, act: Act, *, nth: int = 1, times: int 
 
 @contextmanager
 def lost_answer(world: World, nth: int) -> Iterator[list[bool]]:
-    """The nth COMMIT from here is stored, and its answer is lost with the connection. What is yielded says if it was."""
+    """The nth COMMIT from here is stored, and its answer is lost with the connection. Empty until that has happened."""
     commits, lost = [0], []
 
     def loses(connection: Connection) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from checkout import crash_points
 from tests.stories.cast import Merchant, World
 
 PATH = "/v1/checkout-sessions"
@@ -192,3 +193,16 @@ def test_the_list_is_read_page_by_page(bo: Merchant, world: World) -> None:
         "reference=%00",
     ):
         assert bo.api("GET", f"{PATH}?{wrong}").status_code == 400, wrong
+
+
+def test_a_call_holds_one_connection_of_the_pool(bo: Merchant, world: World) -> None:
+    held: dict[str, int] = {}
+    pool = world.parts.engine.pool
+    with crash_points.watched(lambda point: held.update({point: pool.checkedout()})):  # type: ignore[attr-defined]
+        session = bo.opens()
+        bo.api("POST", PATH, bo.order(reference="A-1002"), Idempotency_Key="k")
+        bo.api("POST", f"{PATH}/{session['id']}/cancel")
+    assert {name: held[name] for name in ("key.before_commit", "cancel.before_commit")} == {
+        "key.before_commit": 1,
+        "cancel.before_commit": 1,
+    }

@@ -14,7 +14,7 @@ from checkout.services import budgets
 from checkout.services.budgets import Use
 from checkout.services.merchants import Shop, add_merchant
 from checkout.services.reconciling import Reconciled, reconcile_day, reconcile_next
-from checkout.store.models import Attempt, GatewayWord, Refund, TradeNo
+from checkout.store.models import Attempt, GatewayWord, Payment, Refund, TradeNo
 from checkout.store.models import Merchant as MerchantRow
 from checkout.store.oversight import Difference, Reconciliation
 from sandbox import Trouble, portal_refund
@@ -209,6 +209,38 @@ def test_a_refund_that_failed_here_and_is_done_there_is_told_and_stays_failed(wo
     assert (found.kind, found.out_trade_no) == ("refund_done_after_failure", read(bo, answer)["out_trade_no"])
     assert read(bo, answer)["status"] == "failed"
     assert bo.reads(session)["review_reason"] == "refund_done_after_failure"
+    assert world.violations() == []
+
+
+def test_what_went_back_after_a_refusal_is_counted_once_and_for_what_it_was(world: World, bo: Merchant) -> None:
+    session = pay(world, bo)
+    answer = asks(bo, session, amount=1000)
+    fails_then_does_it(world)
+    world.passes(10)
+    number = read(bo, answer)["out_trade_no"]
+    change(world, "UPDATE record SET amount = 1500 WHERE out_trade_no = :number", number=number)
+    later(world, hours=1)
+    first, again = reconciles(world, bo), reconciles(world, bo)
+    assert [found.details for found in first.open] == [{"amount": [1500, 1000]}]
+    assert [found.id for found in first.open] == [found.id for found in again.open]
+    assert [(refund.status, refund.amount) for refund in rows(world, Refund)] == [("failed", 1000), ("succeeded", 1500)]
+    assert bo.reads(session)["amount_refunded"] == 1500
+    assert rows(world, GatewayWord, out_trade_no=number, source="enquiry")
+    assert world.violations() == []
+
+
+def test_what_went_back_after_a_refusal_and_exceeds_what_is_left_stays_open(world: World, bo: Merchant) -> None:
+    session = pay(world, bo)
+    asks(bo, session, amount=1000)
+    fails_then_does_it(world)
+    world.passes(10)
+    world.clock.now = datetime.fromisoformat("2026-03-10T23:40:00+08:00")
+    asks(bo, session, "the rest")  # waits for the end of the night's pause, and holds all that is left
+    later(world, minutes=15)
+    assert [found.kind for found in reconciles(world, bo).open] == ["refund_done_after_failure"]
+    assert [refund.status for refund in rows(world, Refund)] == ["failed", "reserved"]
+    assert [payment.refunded for payment in rows(world, Payment)] == [8800]
+    assert world.violations() == []
 
 
 def fails_then_does_it(world: World) -> None:
@@ -477,6 +509,17 @@ def test_without_a_number_of_its_own_it_gets_one_of_ours(world: World, bo: Merch
     [refund] = bo.reads(session)["refunds"]
     assert (refund["out_trade_no"], refund["syssn"]) == (f"portal_{record.syssn}", record.syssn)
     assert reconciles(world, bo).differences == []
+
+
+def test_a_number_that_we_invented_is_never_asked_about_nor_missed(world: World, bo: Merchant) -> None:
+    session = pay(world, bo)
+    record = portal_refund(world.ledger, world.attempt(session).out_trade_no, 3000, out_trade_no="")
+    later(world, hours=1)
+    reconciles(world, bo)
+    change(world, "UPDATE record SET sysdtm = sysdtm + 86400 WHERE syssn = :syssn", syssn=record.syssn)
+    assert reconciles(world, bo).differences == []
+    assert [call for call in world.ledger.calls(QUERY) if "portal_" in str(call.params)] == []
+    assert world.violations() == []
 
 
 def test_more_than_is_left_is_not_booked_but_told_and_booked_once_there_is_room(world: World, bo: Merchant) -> None:
