@@ -198,7 +198,8 @@ def _enquire(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool
     gateway = _gateway(db, asking, refund, db.get_one(Merchant, refund.merchant_id), now)
     if gateway is None:
         return True
-    windows = windows_for(refund.created_at, refund.created_at + timedelta(days=30), now)
+    # It may have waited for months; its record is of the month in which it was sent, most likely the last time.
+    windows = windows_for(refund.created_at, (refund.sent_at or refund.created_at) + timedelta(days=30), now)
     db.commit()  # nothing stays open while we call, and what was read stays readable
     crash_point("refund.before_enquiry")
     answers: list[Enquiry] = []

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from checkout.domain.errors import GatewayGarbled
@@ -126,6 +126,7 @@ def test_a_moment_that_is_none_is_absent(value: object) -> None:
     assert read_record({**ITEM, "paydtm": value}, "payment").paid_at is None
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # a busy machine is no fault of ours
 @given(
     st.dictionaries(
         st.sampled_from(sorted(ITEM)), st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists)

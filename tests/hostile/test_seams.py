@@ -170,8 +170,10 @@ def test_a_portal_refund_that_is_found_does_not_hide_a_surplus_that_is_still_her
     code = ["1269"]
     refuses(world, REFUND, lambda: code[0])
     session = bo.opens()
-    world.next(Scenario.PAID_TWICE)
+    world.next(Scenario.DOUBLE)
     world.shopper(session).picks("alipay_hk")
+    world.pays(session)
+    world.clock.now += timedelta(seconds=5)
     world.pays(session)
     world.passes(30)
     roles = sorted(payment["role"] for payment in bo.reads(session)["payments"])

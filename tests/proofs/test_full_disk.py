@@ -73,7 +73,7 @@ def url_on_disk(
         shutil.copy(empty_books, disk.folder / "books.db")
         yield f"sqlite:///{disk.folder / 'books.db'}"
         return
-    for folder in (tmp_path, *tmp_path.parents[:2]):  # PostgreSQL's own account must find the way
+    for folder in (tmp_path, *tmp_path.parents[:3]):  # PostgreSQL's own account must find the way
         folder.chmod(0o755)
     monkeypatch.setattr(tempfile, "tempdir", str(disk.folder))
     with PostgresServer(durable=True) as server:

@@ -7,7 +7,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from sandbox import Scenario, Trouble
-from tests.stories.cast import Merchant, World
+from tests.stories.cast import Merchant, Shopper, World
 
 REFUND = "/trade/v1/refund"
 
@@ -214,3 +214,18 @@ def test_maintenance_is_no_refusal(world: World, bo: Merchant, paid: dict[str, A
     world.passes(6 * 60, step=5)
     assert read(bo, answer)["status"] == "succeeded"
     assert "refund.failed" not in [news["type"] for news in bo.heard()]
+
+
+def test_a_refund_that_waited_for_months_is_found_in_the_month_in_which_it_was_sent(
+    world: World, bo: Merchant, ada: Shopper, session: dict[str, Any]
+) -> None:
+    ada.picks("alipay_hk")
+    world.pays(session)
+    world.passes(5)
+    told = bo.api("POST", f"/v1/checkout-sessions/{session['id']}/refunds", {}, Idempotency_Key="r1").json
+    assert told
+    world.clock.now += timedelta(days=75)
+    world.next(Scenario.LOST_ANSWER)
+    world.passes(60)
+    assert bo.api("GET", f"/v1/refunds/{told['id']}").json["status"] == "succeeded"  # type: ignore[index]
+    assert len(world.ledger.order(world.attempt(session).out_trade_no).refunds) == 1
