@@ -18,7 +18,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.proofs.machine.faults import FAULTS
 from tests.proofs.machine.sequence import Sequence
 from tests.proofs.machine.world import HardWorld
-from tests.proofs.scale import Scale, Tally
+from tests.proofs.scale import SEED, Scale, Tally
 
 # What it has caught in copies that were broken on purpose, each time from a new seed, and after how many steps:
 #   a session ends while a code of it can be paid                490
@@ -29,6 +29,7 @@ from tests.proofs.scale import Scale, Tally
 #   a refund that is not found is sent under a new number      2,695
 #   a refund without an answer counts as failed                3,332
 
+SAMPLE_SEED = 20_261_122
 STEPS = 50
 SHARDS = 32  # test cases of their own, so that several processes share the work
 BATCH = 15  # sequences of one seed: after ten good ones Hypothesis begins to vary those that it has had
@@ -72,7 +73,9 @@ def test_no_order_of_steps_and_faults_breaks_an_invariant(
         if counted["steps"] >= scale.steps / SHARDS:
             break
         left = math.ceil((scale.steps / SHARDS - counted["steps"]) / STEPS)
-        number = seed + shard * MOST_BATCHES + batch
+        # The sample is the same each time, so that a change is to blame for what it finds; the whole seeks anew.
+        begin = seed if scale.release or SEED else SAMPLE_SEED
+        number = begin + shard * MOST_BATCHES + batch
         run(hard_world, counted, number, even=shard % 4 != 0, sequences=min(max(left, 2), BATCH))
     for name, number in sorted(counted.items()):
         tally.add(name, number)
