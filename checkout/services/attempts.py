@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import select, update
+from sqlalchemy import case, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -281,7 +281,11 @@ def _record(
 
 
 def _fail(db: Session, terms: Terms, attempt: Attempt, failure: str, *, code: str | None, now: datetime) -> None:
-    """Nobody can pay this attempt: no code was ever shown, so there is nothing to watch."""
-    if move_attempt(db, attempt.id, AttemptStatus.FAILED, failure=failure, failure_code=code, next_at=None):
+    """Nobody can pay this attempt: no code was ever shown, so there is nothing to watch.
+
+    Unless this answer comes after an enquiry was answered: then the gateway knows more than this call, and is asked on.
+    """
+    next_at = case((Attempt.answered_at.is_not(None), Attempt.next_at), else_=None)
+    if move_attempt(db, attempt.id, AttemptStatus.FAILED, failure=failure, failure_code=code, next_at=next_at):
         announce(db, terms, attempt.session_id, "attempt.failed", now, about=attempt.id)
         wake_closing(db, attempt.session_id, now)

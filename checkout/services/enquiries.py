@@ -32,6 +32,7 @@ from checkout.store import retrying
 from checkout.store.due import merchant_to_ask_about
 from checkout.store.models import Attempt, CheckoutSession, GatewayWord, Merchant
 from checkout.store.moves import lock_session, move_attempt, touch_session
+from checkout.store.payable import had_an_order
 
 __all__ = ["Asking", "Lanes", "enquire_next"]
 
@@ -261,9 +262,9 @@ def _next_at(db: Session, attempt: Attempt, asked_at: datetime, now: datetime) -
 
 
 def _undecided(attempt: Attempt) -> bool:
-    """Neither paid nor surely unpaid: a failed one too, whose code is on a screen and may be scanned again."""
-    shown = attempt.status is AttemptStatus.FAILED and attempt.target is not None
-    return shown or attempt.status in (AttemptStatus.PENDING, AttemptStatus.UNKNOWN)
+    """Neither paid nor surely unpaid: a failed one too, whose code somebody has and may scan again."""
+    failed = attempt.status is AttemptStatus.FAILED and had_an_order(attempt)
+    return failed or attempt.status in (AttemptStatus.PENDING, AttemptStatus.UNKNOWN)
 
 
 def _flag_the_undecided(db: Session, terms: Terms, attempt: Attempt, asked_at: datetime, now: datetime) -> None:

@@ -18,6 +18,7 @@ from checkout.services.statements import Span
 from checkout.store.engine import unhurried
 from checkout.store.models import Attempt, Merchant, Refund
 from checkout.store.moves import move_refund
+from checkout.store.payable import HAD_AN_ORDER
 
 log = logging.getLogger(__name__)
 
@@ -84,10 +85,10 @@ def _hold_refunds(db: Session, now: datetime) -> int:
 def _to_ask_again(asking: Asking, since: datetime) -> Sequence[str]:
     """Every attempt that the gateway may have something new about, whatever we believe of it.
 
-    One that ended long before has nothing new; one that failed without a code to show cannot have been paid.
+    One that ended long before has nothing new; one that the payment call refused cannot have been paid.
     """
     lately = Attempt.ends_at >= since - ASKED_AFTER_END
-    payable = or_(Attempt.status != AttemptStatus.FAILED, Attempt.target.is_not(None))
+    payable = or_(Attempt.status != AttemptStatus.FAILED, HAD_AN_ORDER)
     asked = select(Attempt.id).where(or_(Attempt.status.in_(LIVE_ATTEMPT), lately & payable))
     with unhurried(asking.reading).connect() as connection:  # all attempts there ever were are looked through
         return connection.scalars(asked.order_by(Attempt.id)).all()

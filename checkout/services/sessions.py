@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from checkout.crash_points import crash_point
 from checkout.domain.errors import Invalid, NotFound
 from checkout.domain.ids import new_id, new_support_code
-from checkout.domain.lifecycle import AttemptStatus, SessionStatus
+from checkout.domain.lifecycle import SessionStatus
 from checkout.domain.links import problem_with_return_url
 from checkout.domain.money import to_text
 from checkout.domain.orders import Order
@@ -25,6 +25,7 @@ from checkout.services.watching import make_due
 from checkout.store import retrying
 from checkout.store.models import Attempt, CheckoutSession, Merchant
 from checkout.store.moves import move_session
+from checkout.store.payable import STILL_PAYABLE
 
 LOOK_AGAIN = timedelta(seconds=5)
 LEASE = timedelta(seconds=30)
@@ -213,13 +214,7 @@ def _finish(db: Session, terms: Terms, session_id: str, now: datetime) -> None:
     if session.status is not SessionStatus.CLOSING:
         db.execute(update(CheckoutSession).where(CheckoutSession.id == session_id).values(due_at=None))
         return
-    payable = db.scalars(
-        select(Attempt.ends_at).where(
-            Attempt.session_id == session_id,
-            Attempt.status.in_((AttemptStatus.CREATED, AttemptStatus.PENDING, AttemptStatus.UNKNOWN))
-            | ((Attempt.status == AttemptStatus.FAILED) & Attempt.target.is_not(None)),
-        )
-    ).all()
+    payable = db.scalars(select(Attempt.ends_at).where(Attempt.session_id == session_id, STILL_PAYABLE)).all()
     if payable:
         look_again = max(min(payable) + timedelta(seconds=2), now + LOOK_AGAIN)
         db.execute(update(CheckoutSession).where(CheckoutSession.id == session_id).values(due_at=look_again))

@@ -10,6 +10,7 @@ from checkout.domain import schedule
 from checkout.domain.lifecycle import LIVE_ATTEMPT, REFUND_IN_FLIGHT, AttemptStatus
 from checkout.store import retrying
 from checkout.store.models import Attempt, Refund
+from checkout.store.payable import HAD_AN_ORDER
 
 
 def make_due(db: Session, session_id: str, now: datetime) -> int:
@@ -25,7 +26,7 @@ def make_due(db: Session, session_id: str, now: datetime) -> int:
             .where(
                 Attempt.session_id == session_id,
                 Attempt.status.in_(LIVE_ATTEMPT | {AttemptStatus.FAILED, AttemptStatus.CLOSED}),
-                Attempt.target.is_not(None) | (Attempt.status == AttemptStatus.UNKNOWN),
+                HAD_AN_ORDER | (Attempt.status == AttemptStatus.UNKNOWN),
                 condition,
                 Attempt.next_at.is_(None) | (Attempt.next_at > soonest),
             )

@@ -33,6 +33,24 @@ def test_an_order_without_an_answer_is_unknown_and_then_found(
     assert len(world.ledger.orders()) == 1
 
 
+def test_an_order_whose_answer_was_lost_can_be_paid_after_a_try_that_failed(
+    world: World, ada: Shopper, session: dict[str, Any]
+) -> None:
+    """Nobody was shown its code, but the gateway has it: one declined scan does not end what we watch."""
+    world.next(Scenario.LOST_ANSWER)
+    ada.picks("alipay_hk")
+    number = world.attempt(session).out_trade_no
+    world.ledger.decline(number)
+    world.passes(20)
+    assert ada.sees() == "The payment did not go through"
+    ada.cancels()
+    assert ada.stage() == "closing"
+    world.ledger.pay(number)
+    world.passes(20)
+    assert ada.sees() == "Paid"
+    assert world.violations() == []
+
+
 @pytest.mark.parametrize("scenario", [Scenario.NO_PAY_URL, Scenario.EVIL_PAY_URL, Scenario.WRONG_ECHO])
 def test_a_suspicious_answer_shows_no_code_and_calls_for_a_person(
     world: World, ada: Shopper, session: dict[str, Any], bo: Merchant, scenario: Scenario

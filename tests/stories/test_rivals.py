@@ -108,6 +108,23 @@ def test_of_two_who_pick_at_once_the_index_chooses_one(world: World, bo: Merchan
     assert world.violations() == []
 
 
+def test_a_refusal_that_comes_after_an_enquiry_leaves_the_question_open(
+    world: World, ada: Shopper, session: dict[str, Any]
+) -> None:
+    """The call outlived its lease, so the sweep has asked: the gateway may know more than what it answers here."""
+
+    def sweeps() -> None:
+        world.clock.now += timedelta(seconds=30)
+        assert enquire_next(world.asking)
+
+    world.next(Scenario.REFUSED_1104)
+    with between(world, "INSERT INTO gateway_word", sweeps):
+        ada.picks("alipay_hk")
+    attempt = world.attempt(session)
+    assert (attempt.status, attempt.next_at is None) == ("failed", False)
+    assert world.violations() == []
+
+
 def test_a_number_that_was_used_before_is_never_used_again(
     world: World, bo: Merchant, ada: Shopper, session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

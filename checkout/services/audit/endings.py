@@ -3,16 +3,12 @@
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
-from checkout.domain.lifecycle import LIVE_ATTEMPT, REFUND_IN_FLIGHT, AttemptStatus, RefundStatus, SessionStatus
+from checkout.domain.lifecycle import REFUND_IN_FLIGHT, AttemptStatus, RefundStatus, SessionStatus
 from checkout.services.audit.payments import ACCEPTED
 from checkout.services.audit.register import Findings, each, invariant
 from checkout.store.models import Attempt, CheckoutSession, Event, GatewayWord, Refund
 from checkout.store.oversight import AuditEntry
-
-# Its code is on a screen, and may be scanned again after a payment that failed.
-STILL_PAYABLE = or_(
-    Attempt.status.in_(LIVE_ATTEMPT), (Attempt.status == AttemptStatus.FAILED) & Attempt.target.is_not(None)
-)
+from checkout.store.payable import STILL_PAYABLE
 
 
 @invariant("I4")
