@@ -13,7 +13,7 @@ SEED = os.environ.get("SAMPAN_PROVE_SEED", "")  # one number for all that is ran
 
 @dataclass(frozen=True)
 class Scale:
-    """The figures of the issue's list, for one run. `release` is what docs/evidence.md shows."""
+    """How much of each, for one run. `release` is what docs/evidence.md shows."""
 
     release: bool
     steps: int  # of the state machine, over all its processes
