@@ -33,6 +33,24 @@ def test_databases_are_fresh_copies_of_a_template_prepared_once(postgres: Postgr
         psycopg.connect(first)
 
 
+def test_a_borrowed_database_is_empty_and_whoever_changes_its_tables_leaves_it_to_nobody(
+    postgres: PostgresServer,
+) -> None:
+    def migrate(url: str) -> None:
+        with psycopg.connect(url) as connection:
+            connection.execute("CREATE TABLE orders (id int); CREATE TABLE alembic_version (version_num int)")
+
+    with postgres.borrowed(migrate) as first, psycopg.connect(first) as connection:
+        connection.execute("INSERT INTO orders VALUES (1)")
+    with postgres.borrowed(migrate) as second, psycopg.connect(second) as connection:
+        assert (second, _count(second)) == (first, 0)
+        connection.execute("ALTER TABLE orders ADD note text")
+    with postgres.borrowed(migrate) as third:
+        assert third != first
+        with pytest.raises(psycopg.OperationalError, match="does not exist"):
+            psycopg.connect(first)
+
+
 def test_a_durable_server_keeps_what_was_committed_before_a_crash() -> None:
     with PostgresServer(durable=True) as server:
         database = server.new_database()

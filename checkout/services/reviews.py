@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.orm import Session
 
 from checkout.domain.errors import NotFound, Refused
@@ -34,13 +34,7 @@ def open_review_once(db: Session, terms: Terms, session_id: str, reason: str, no
 
 def open_review(db: Session, terms: Terms, session_id: str, reason: str, now: datetime) -> bool:
     """Flag the session, once, and tell the merchant. The first reason stays. Commits nothing."""
-    version = db.execute(
-        update(CheckoutSession)
-        .where(CheckoutSession.id == session_id, CheckoutSession.review.is_(None))
-        .values(review=reason, version=CheckoutSession.version + 1)
-        .returning(CheckoutSession.version)
-        .execution_options(synchronize_session=False)
-    ).scalar()
+    version = _flag(db, session_id, reason, only_if=CheckoutSession.review.is_(None))
     if version is None:
         return False
     log.error("session needs review: %s", reason, extra={"session": session_id})
@@ -73,15 +67,16 @@ def _reasons_to_look(session_id: str) -> tuple[Select[str], ...]:
     )
 
 
-def open_reviews(db: Session) -> list[dict[str, Any]]:
-    """Every session that a person must look at, the longest waiting first, with the money that moved in it."""
+def open_reviews(db: Session, merchant_id: str | None = None) -> list[dict[str, Any]]:
+    """Every session that a person must look at, or one merchant's; the longest waiting first, with the money in it."""
     opened = (
         select(func.max(Event.created_at))
         .where(Event.session_id == CheckoutSession.id, Event.type == "checkout_session.review_opened")
         .correlate(CheckoutSession)
         .scalar_subquery()
     )
-    rows = db.execute(select(CheckoutSession, opened).where(CheckoutSession.review.is_not(None)).order_by(opened))
+    query = select(CheckoutSession, opened).where(CheckoutSession.review.is_not(None)).order_by(opened)
+    rows = db.execute(query.where(CheckoutSession.merchant_id == merchant_id) if merchant_id else query)
     return [_listed(session, since, _payments(db, session.id)) for session, since in rows.all()]
 
 
@@ -112,7 +107,9 @@ def _listed(session: CheckoutSession, since: datetime | None, payments: Sequence
     }
 
 
-def close_review(db: Session, terms: Terms, session_id: str, *, reason: str, now: datetime) -> None:
+def close_review(
+    db: Session, terms: Terms, session_id: str, *, reason: str, now: datetime, actor: str = OPERATOR
+) -> None:
     """A person has looked, and nothing is left to do; commit.
 
     Raises NotFound, and Refused when there is no review or money that came twice is still with us.
@@ -122,24 +119,28 @@ def close_review(db: Session, terms: Terms, session_id: str, *, reason: str, now
         raise Refused("money that came twice is still here: give it back with `review refund`")
     if not _close(db, terms, session_id, now):
         raise Refused("this session is not under review")
-    _decided(db, session_id, {"decision": "closed", "reason": reason}, now)
+    _decided(db, session_id, {"decision": "closed", "reason": reason}, actor, now)
 
 
-def give_back_what_is_held(db: Session, terms: Terms, session_id: str, *, reason: str, now: datetime) -> int:
+def give_back_what_is_held(
+    db: Session, terms: Terms, session_id: str, *, reason: str, now: datetime, actor: str = OPERATOR
+) -> int:
     """Send back the rest of all money that no order stands for, end the review, and commit; how much it is.
 
     Raises NotFound, and Refused when nothing is held.
     """
     held = [payment for payment in _locked_payments(db, session_id) if payment.role is not Role.ACCEPTED]
-    amount = sum(_give_back(db, payment, reason, now) for payment in held)
+    amount = sum(_give_back(db, payment, reason, actor, now) for payment in held)
     if not amount:
         raise Refused("there is no money in this session that is late, came twice or does not fit and is still here")
     _close(db, terms, session_id, now)
-    _decided(db, session_id, {"decision": "refunded", "amount": amount, "reason": reason}, now)
+    _decided(db, session_id, {"decision": "refunded", "amount": amount, "reason": reason}, actor, now)
     return amount
 
 
-def accept_late_money(db: Session, terms: Terms, session_id: str, *, reason: str, now: datetime) -> None:
+def accept_late_money(
+    db: Session, terms: Terms, session_id: str, *, reason: str, now: datetime, actor: str = OPERATOR
+) -> None:
     """Take the late payment for the order: the session becomes paid, with the events of the policy `accept`; commit.
 
     The one change of a booked payment's role that there is. If more than one came late, the first is
@@ -161,11 +162,11 @@ def accept_late_money(db: Session, terms: Terms, session_id: str, *, reason: str
     )
     for other in late:
         if other is not whole:
-            _give_back(db, other, reason, now)
+            _give_back(db, other, reason, actor, now)
     announce(db, terms, session_id, "checkout_session.paid", now)
     if not any(payment.role is Role.MISMATCH and payment.refunded < payment.amount for payment in payments):
         _close(db, terms, session_id, now)  # else there is money left for a person to decide about
-    _decided(db, session_id, {"decision": "accepted", "payment": whole.id, "reason": reason}, now)
+    _decided(db, session_id, {"decision": "accepted", "payment": whole.id, "reason": reason}, actor, now)
 
 
 def _locked_payments(db: Session, session_id: str) -> Sequence[Payment]:
@@ -180,26 +181,31 @@ def _payments(db: Session, session_id: str) -> Sequence[Payment]:
     return db.scalars(query.execution_options(populate_existing=True)).all()
 
 
-def _give_back(db: Session, payment: Payment, reason: str, now: datetime) -> int:
+def _give_back(db: Session, payment: Payment, reason: str, actor: str, now: datetime) -> int:
     """All that is left of it; the payment's role is the cause, as of what goes back by itself (I17)."""
     left = payment.amount - payment.refunded
-    refund = reserve(db, payment, left, cause=payment.role.value, reason=reason, now=now, actor=OPERATOR)
+    refund = reserve(db, payment, left, cause=payment.role.value, reason=reason, now=now, actor=actor)
     return refund.amount if refund else 0
 
 
 def _close(db: Session, terms: Terms, session_id: str, now: datetime) -> bool:
-    version = db.execute(
-        update(CheckoutSession)
-        .where(CheckoutSession.id == session_id, CheckoutSession.review.is_not(None))
-        .values(review=None, version=CheckoutSession.version + 1)
-        .returning(CheckoutSession.version)
-        .execution_options(synchronize_session=False)
-    ).scalar()
+    version = _flag(db, session_id, None, only_if=CheckoutSession.review.is_not(None))
     if version is not None:
         announce(db, terms, session_id, "checkout_session.review_closed", now, about=str(version))
     return version is not None
 
 
-def _decided(db: Session, session_id: str, details: dict[str, Detail], now: datetime) -> None:
-    write_down(db, actor=OPERATOR, action="review_decided", subject=session_id, details=details, now=now)
+def _flag(db: Session, session_id: str, review: str | None, *, only_if: ColumnElement[bool]) -> int | None:
+    """The session's new version; None when somebody else was first."""
+    return db.execute(
+        update(CheckoutSession)
+        .where(CheckoutSession.id == session_id, only_if)
+        .values(review=review, version=CheckoutSession.version + 1)
+        .returning(CheckoutSession.version)
+        .execution_options(synchronize_session=False)
+    ).scalar()
+
+
+def _decided(db: Session, session_id: str, details: dict[str, Detail], actor: str, now: datetime) -> None:
+    write_down(db, actor=actor, action="review_decided", subject=session_id, details=details, now=now)
     db.commit()

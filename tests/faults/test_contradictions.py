@@ -172,9 +172,9 @@ def test_f25_paid_by_a_notice_and_contradicted_for_a_day_calls_for_a_person_and_
     assert proofs(world) == ["notification"]
     enquiries_work_again(world)
     knows_nothing(world)
-    world.passes(22 * HOUR, step=600)
+    world.passes(22 * HOUR, step=3600)
     assert bo.reads(session)["review"] is False
-    world.passes(28 * HOUR, step=600)
+    world.passes(28 * HOUR, step=3600)
     told = bo.reads(session)
     assert (told["status"], told["review"], proofs(world)) == ("paid", True, ["notification"])
 

@@ -28,7 +28,7 @@ from checkout import crash_points
 from checkout.background import KEYS_KEPT, Worker
 from checkout.services.deliveries import GONE, LEASE
 from checkout.services.keys import forget_keys
-from checkout.services.merchants import signing_secrets_of
+from checkout.services.webhook_secrets import signing_secrets_of
 from checkout.services.webhooks import MAX_ANSWER, WebhookSender
 from checkout.store.models import CheckoutSession, Delivery, IdempotencyKey
 from checkout.store.models import Merchant as MerchantRow

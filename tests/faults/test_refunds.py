@@ -203,7 +203,7 @@ def test_f39_a_gateway_that_is_silent_for_a_day_is_asked_and_nothing_is_sent_bli
     asked = asks(bo, paid, amount=3000)
     world.works()
     world.ledger.inject(QUERY, Trouble.HTTP_500, 10_000)
-    world.passes(86400, step=300)
+    world.passes(86400, step=1800)
     assert (read(bo, asked)["status"], len(sendings(world))) == ("pending", 1)
     with world.ledger.store.writing() as db:
         db.execute("DELETE FROM fault")

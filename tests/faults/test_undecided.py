@@ -70,7 +70,7 @@ def test_f11_a_code_that_is_never_paid_ends_and_a_late_payment_is_found(
     assert "attempt.failed" not in [news["type"] for news in bo.heard()]
     world.ledger.set_scenario(number, Scenario.LATE_PAYMENT)
     world.ledger.pay(number)
-    world.passes(DAY, step=600)
+    world.passes(DAY, step=3600)
     assert [payment["role"] for payment in bo.reads(session)["payments"]] == ["late"]
 
 

@@ -32,7 +32,7 @@ def test_a_gateway_that_is_silent_for_two_days_calls_for_a_person(
 ) -> None:
     ada.picks("alipay_hk")
     world.ledger.inject(QUERY, Trouble.HTTP_500, 1_000_000)
-    world.passes(2 * DAY, step=600)
+    world.passes(2 * DAY, step=3600)
     told = bo.reads(session)
     assert told["review"] is True, "closing for two days, and nobody was told to look"
 
@@ -49,7 +49,7 @@ def test_a_failed_code_that_the_gateway_calls_processing_afterwards_calls_for_a_
         return answer | {"data": [item | {"respcd": "1145"} for item in answer["data"]]}
 
     gateway_answers(world, QUERY, processing)
-    world.passes(3 * DAY, step=600)
+    world.passes(3 * DAY, step=3600)
     told, attempt = bo.reads(session), world.attempt(session)
     assert told["status"] != "open" or attempt.next_at is not None, "closing for ever, and never asked about again"
     assert told["status"] != "open" or told["review"] is True
@@ -75,7 +75,7 @@ def test_a_second_success_is_asked_about_when_it_is_announced_days_later(
     ada.picks("alipay_hk")
     number = world.attempt(session).out_trade_no
     world.ledger.pay(number)
-    world.passes(3 * DAY, step=600)
+    world.passes(3 * DAY, step=3600)
     assert bo.reads(session)["status"] == "paid"
     second = world.ledger.pay(number)  # another scan of the code, kept on paper
     notified(world, bo, number, syssn=second.syssn)

@@ -182,7 +182,7 @@ def test_a_portal_refund_that_is_found_does_not_hide_a_surplus_that_is_still_her
     world.passes(300, step=5)
     assert bo.reads(session)["review_reason"] == "returned_elsewhere"
     code[0] = "1270"
-    world.passes(86400, step=600)
+    world.passes(86400, step=3600)
     [surplus] = rows(world, Refund, cause="surplus")
     assert surplus.status == "failed"
     reconciles(world, bo)

@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import JSON, Engine, MetaData, Table, insert, inspect, text
 
-from checkout.store import oversight  # noqa: F401 - its tables too
+from checkout.store import links, oversight  # noqa: F401 - its tables too
 from checkout.store.engine import make_engine
 from checkout.store.migrating import alembic_config, newest, upgrade
 from checkout.store.models import Base

@@ -13,14 +13,13 @@ from tests.proofs.scale import Scale, Tally
 from tests.stories.cast import Merchant, World
 from tests.stories.test_reconcile import (
     change,
-    fails_then_does_it,
     later,
     pays_elsewhere,
     reconciles,
     rows,
     unwatched,
 )
-from tests.stories.test_refunds import asks, read
+from tests.stories.test_refunds import REFUSES, asks, does_the_next_refund_and_says, read
 
 PLANTED, PLANTED_AT_RELEASE = 66, 1001  # of all kinds together
 OTHERWISE = ("amount = 8799", "currency = 'USD'", "pay_type = '801512'")
@@ -131,7 +130,7 @@ def refund_missing_at_gateway(garden: Garden, n: int) -> Found:
 
 def refund_done_after_failure(garden: Garden, n: int) -> Found:
     session = garden.paid.pop()
-    fails_then_does_it(garden.world)
+    does_the_next_refund_and_says(garden.world, REFUSES)
     answer = asks(garden.bo, session, f"f-{n}", amount=1000)
     garden.world.works()
     assert read(garden.bo, answer)["status"] == "failed"

@@ -2,6 +2,7 @@
 
 import html
 import json
+import math
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,23 +10,23 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import func, select
 from standardwebhooks import Webhook
 from werkzeug.test import Client, TestResponse
 from werkzeug.wrappers import Request, Response
 
 from app import create_app
-from checkout.services.audit import audit
 from checkout.services.deliveries import Posting, deliver_next
 from checkout.services.enquiries import Asking, Lanes, enquire_next
 from checkout.services.merchants import Introduction, Shop, add_merchant
 from checkout.services.returning import move_next_refund
 from checkout.services.sessions import close_next
-from checkout.store.models import Attempt, CheckoutSession
+from checkout.store.models import Attempt, CheckoutSession, Delivery, Refund
 from checkout.web.context import Parts, parts_of
 from config import Config
 from sandbox import Credential, Ledger, Scenario, create_sandbox, deliver_due
 from tests.servers import HttpServer
+from tests.stories.auditing import violations_in
 from tests.wsgi import session_to
 
 NOON = datetime(2026, 3, 10, 4, 0, tzinfo=UTC)  # noon in Hong Kong
@@ -203,13 +204,14 @@ class World:
         self, name: str = "Bo's Tea", *, mchid: str | None = None, webhooks: bool = True, **shop: Any
     ) -> Merchant:
         """A merchant with credentials of its own at the sandbox."""
-        app_code = f"APP{len(self.credentials) + 1}"
-        self.credentials[app_code] = Credential("key-of-" + app_code, mchid=mchid)
+        app_code = shop.pop("app_code", f"APP{len(self.credentials) + 1}")
+        client_key = shop.pop("client_key", "key-of-" + app_code)
+        self.credentials[app_code] = Credential(client_key, mchid=mchid)
         inbox = Inbox()
         where = f"/{id(self)}/{app_code}"
         self.inboxes[where] = inbox
         described = Shop(
-            name=name, app_code=app_code, client_key="key-of-" + app_code, base_url=GATEWAY, mchid=mchid,
+            name=name, app_code=app_code, client_key=client_key, base_url=GATEWAY, mchid=mchid,
             webhook_url=self.hooks.url + where if webhooks else None, **shop,
         )  # fmt: skip
         with self.parts.sessions() as db:
@@ -247,6 +249,8 @@ class World:
     def works(self) -> None:
         """The worker does everything that is due at this moment."""
         for _ in range(500):
+            if self._next_due() > self.clock.now:
+                return
             with self.parts.sessions() as db:
                 closed = close_next(db, self.parts.terms, self.clock())
             moved = move_next_refund(self.refunding)
@@ -255,15 +259,23 @@ class World:
         raise AssertionError("the worker never comes to rest")
 
     def passes(self, seconds: float, step: float = 1.0) -> None:
-        """Time goes by, and the worker keeps up with it."""
+        """Time goes by, and the worker keeps up with it: it looks every `step` seconds, when there is work to do."""
         end = self.clock.now + timedelta(seconds=seconds)
         while self.clock.now < end:
-            self.clock.now = min(self.clock.now + timedelta(seconds=step), end)
+            idle = min(self._next_due(), end) - self.clock.now
+            steps = max(math.ceil(idle.total_seconds() / step), 1)
+            self.clock.now = min(self.clock.now + timedelta(seconds=step) * steps, end)
             self.works()
 
+    def _next_due(self) -> datetime:
+        """The first moment at which any sweep finds something: whatever the worker does stands under one of these."""
+        dues = (Attempt.next_at, Refund.next_at, Delivery.next_at, CheckoutSession.due_at)
+        with self.parts.reading.connect() as connection:
+            moments = connection.execute(select(*(select(func.min(due)).scalar_subquery() for due in dues))).one()
+        return min(filter(None, moments), default=datetime.max.replace(tzinfo=UTC))
+
     def violations(self) -> list[str]:
-        with self.parts.sessions() as db:
-            return [f"{v.invariant} {v.subject}: {v.message}" for v in audit(db)]
+        return [f"{v.invariant} {v.subject}: {v.message}" for v in violations_in(self.parts.engine)]
 
     def enquiries(self) -> int:
         return len(self.ledger.calls("/trade/v1/query"))

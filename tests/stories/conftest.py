@@ -52,10 +52,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("empty_books"), copy)
         yield f"sqlite:///{copy}"
         return
-    server = request.getfixturevalue("postgres")
-    url = server.new_database(migrate)
-    yield url
-    server.drop_database(url)
+    with request.getfixturevalue("postgres").borrowed(migrate) as url:
+        yield url
 
 
 @pytest.fixture

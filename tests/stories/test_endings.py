@@ -46,7 +46,7 @@ def test_while_the_gateway_is_silent_nothing_expires(
 ) -> None:
     ada.picks("alipay")
     world.ledger.inject("/trade/v1/query", Trouble.HTTP_500, 100_000)
-    world.passes(3 * HOUR, step=30)
+    world.passes(3 * HOUR, step=120)
     assert ada.stage() == "closing"
     assert bo.reads(session)["status"] == "open"
 
@@ -70,7 +70,7 @@ def test_late_money_follows_the_policy_of_the_session(world: World, bo: Merchant
     ada = world.shopper(session)
     world.next(Scenario.LATE_PAYMENT)
     ada.picks("alipay")
-    world.passes(40 * 60, step=30)
+    world.passes(40 * 60, step=60)
     assert ada.stage() == "expired"
     world.ledger.pay(world.attempt(session).out_trade_no)
     world.passes(7 * HOUR, step=60)
@@ -146,7 +146,7 @@ def test_an_abandoned_password_entry_ends_after_the_code_has(
     order = world.ledger.order(world.attempt(session).out_trade_no)
     assert order is not None
     world.ledger.scan(order.token)
-    world.passes(40 * 60, step=15)
+    world.passes(40 * 60, step=60)
     assert bo.reads(session)["status"] == "expired"
 
 

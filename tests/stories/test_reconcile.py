@@ -23,7 +23,7 @@ from tests.hostile.test_nothing_open import held
 from tests.hostile.tricks import gateway_hooks
 from tests.stories.cast import GATEWAY, Merchant, World
 from tests.stories.test_operators import run
-from tests.stories.test_refunds import asks, pay, read
+from tests.stories.test_refunds import LOST, REFUSES, asks, does_the_next_refund_and_says, pay, read
 
 TODAY = date(2026, 3, 10)
 QUERY = "/trade/v1/query"
@@ -201,7 +201,7 @@ def test_a_refund_that_the_gateway_does_not_show_or_shows_otherwise_is_told(worl
 def test_a_refund_that_failed_here_and_is_done_there_is_told_and_stays_failed(world: World, bo: Merchant) -> None:
     session = pay(world, bo)
     answer = asks(bo, session, amount=1000)
-    fails_then_does_it(world)
+    does_the_next_refund_and_says(world, REFUSES)
     world.passes(10)
     assert read(bo, answer)["status"] == "failed"
     later(world, hours=1)
@@ -215,7 +215,7 @@ def test_a_refund_that_failed_here_and_is_done_there_is_told_and_stays_failed(wo
 def test_what_went_back_after_a_refusal_is_counted_once_and_for_what_it_was(world: World, bo: Merchant) -> None:
     session = pay(world, bo)
     answer = asks(bo, session, amount=1000)
-    fails_then_does_it(world)
+    does_the_next_refund_and_says(world, REFUSES)
     world.passes(10)
     number = read(bo, answer)["out_trade_no"]
     change(world, "UPDATE record SET amount = 1500 WHERE out_trade_no = :number", number=number)
@@ -232,7 +232,7 @@ def test_what_went_back_after_a_refusal_is_counted_once_and_for_what_it_was(worl
 def test_what_went_back_after_a_refusal_and_exceeds_what_is_left_stays_open(world: World, bo: Merchant) -> None:
     session = pay(world, bo)
     asks(bo, session, amount=1000)
-    fails_then_does_it(world)
+    does_the_next_refund_and_says(world, REFUSES)
     world.passes(10)
     world.clock.now = datetime.fromisoformat("2026-03-10T23:40:00+08:00")
     asks(bo, session, "the rest")  # waits for the end of the night's pause, and holds all that is left
@@ -243,25 +243,10 @@ def test_what_went_back_after_a_refusal_and_exceeds_what_is_left_stays_open(worl
     assert world.violations() == []
 
 
-def fails_then_does_it(world: World) -> None:
-    """The gateway refuses the next refund for good, and has done it all the same."""
-    gateway = world.sandbox.wsgi_app
-
-    def lies(environ: Any, start_response: Any) -> Any:
-        done = gateway(environ, start_response)
-        if environ["PATH_INFO"] != "/trade/v1/refund":
-            return done
-        world.sandbox.wsgi_app = gateway  # type: ignore[method-assign]
-        b"".join(done)
-        return [b'{"respcd": "1271", "resperr": "no partial refund"}']
-
-    world.sandbox.wsgi_app = lies  # type: ignore[method-assign]
-
-
 def test_a_refund_still_being_asked_about_is_heard_at_once(world: World, bo: Merchant) -> None:
     session = pay(world, bo)
     answer = asks(bo, session, amount=1000)
-    loses_the_answer(world)
+    does_the_next_refund_and_says(world, LOST)
     world.works()
     with world.parts.sessions() as db:
         db.execute(update(Refund).values(next_at=world.clock() + MUCH_LATER))
@@ -271,20 +256,6 @@ def test_a_refund_still_being_asked_about_is_heard_at_once(world: World, bo: Mer
     [found] = reconciles(world, bo).differences
     assert (found.kind, found.resolution, read(bo, answer)["status"]) == ("refund_not_booked", "booked", "succeeded")
     assert len(world.ledger.calls("/trade/v1/refund")) == 1
-
-
-def loses_the_answer(world: World) -> None:
-    gateway = world.sandbox.wsgi_app
-
-    def loses(environ: Any, start_response: Any) -> Any:
-        done = gateway(environ, start_response)
-        if environ["PATH_INFO"] != "/trade/v1/refund":
-            return done
-        world.sandbox.wsgi_app = gateway  # type: ignore[method-assign]
-        b"".join(done)
-        return [b"<html>gone"]
-
-    world.sandbox.wsgi_app = loses  # type: ignore[method-assign]
 
 
 def test_money_that_went_back_by_no_refund_is_told(world: World, bo: Merchant) -> None:

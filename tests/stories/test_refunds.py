@@ -10,6 +10,8 @@ from sandbox import Scenario, Trouble
 from tests.stories.cast import Merchant, Shopper, World
 
 REFUND = "/trade/v1/refund"
+REFUSES = b'{"respcd": "1271", "resperr": "no partial refund"}'
+LOST = b"<html>gone"
 
 
 @pytest.fixture
@@ -113,18 +115,24 @@ def test_silence_is_asked_about_and_the_number_stays(
     assert len({call.params["out_trade_no"] for call in world.ledger.calls(REFUND)}) == 1
 
 
-def test_an_answer_that_was_lost_is_found_by_asking(world: World, bo: Merchant, paid: dict[str, Any]) -> None:
-    answer = asks(bo, paid)
+def does_the_next_refund_and_says(world: World, body: bytes) -> None:
+    """The gateway does it, and what it answers is something else."""
     gateway = world.sandbox.wsgi_app
 
-    def loses_the_answer(environ: Any, start_response: Any) -> Any:
+    def lies(environ: Any, start_response: Any) -> Any:
         done = gateway(environ, start_response)
-        if environ["PATH_INFO"] == REFUND:
-            b"".join(done)
-            return [b"<html>gone"]
-        return done
+        if environ["PATH_INFO"] != REFUND:
+            return done
+        world.sandbox.wsgi_app = gateway  # type: ignore[method-assign]
+        b"".join(done)
+        return [body]
 
-    world.sandbox.wsgi_app = loses_the_answer  # type: ignore[method-assign]
+    world.sandbox.wsgi_app = lies  # type: ignore[method-assign]
+
+
+def test_an_answer_that_was_lost_is_found_by_asking(world: World, bo: Merchant, paid: dict[str, Any]) -> None:
+    answer = asks(bo, paid)
+    does_the_next_refund_and_says(world, LOST)
     world.passes(20)
     assert read(bo, answer)["status"] == "succeeded"
     assert len(world.ledger.calls(REFUND)) == 1

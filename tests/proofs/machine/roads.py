@@ -177,7 +177,10 @@ class EndpointRoad(WebhookSender):
         self._waiting = waiting
         self.heard: dict[str, list[str]] = {}
 
-    def send(self, url: str, *, event_id: str, body: str, secrets: Sequence[str], now: datetime) -> Answer:
+    def send(
+        self, url: str, *, event_id: str, body: str, secrets: Sequence[str], now: datetime,
+        private_keys: Sequence[bytes] = (),
+    ) -> Answer:  # fmt: skip
         trouble: Trouble | None = self._waiting.strike(Strikes.ENDPOINT)
         if trouble is not None and trouble.does is Wire.HTTP_500:
             return Answer(status=500, error="answered 500")
