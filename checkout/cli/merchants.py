@@ -14,7 +14,9 @@ from checkout.domain.errors import GatewayError, GatewayRefused, Invalid, NotFou
 from checkout.domain.ids import new_trade_no
 from checkout.domain.wallets import DESKTOP_SWITCHES, WALLETS
 from checkout.gateway.codes import Class, look_up
-from checkout.services import merchants
+from checkout.services import endpoints, merchants
+from checkout.services.chronicle import OPERATOR
+from checkout.services.endpoints import Errand
 from checkout.services.merchants import Introduction, Shop
 from checkout.store.models import Merchant
 from checkout.web.context import parts
@@ -130,12 +132,12 @@ def check(merchant_id: str) -> None:
 
 
 @contextmanager
-def _in_plain_words(merchant_id: str) -> Iterator[None]:
+def in_plain_words(merchant_id: str, not_found: str = "") -> Iterator[None]:
     logs.to_stderr()
     try:
         yield
     except NotFound:
-        raise click.ClickException(f"There is no merchant {merchant_id}.") from None
+        raise click.ClickException(not_found or f"There is no merchant {merchant_id}.") from None
     except Refused as error:
         raise click.ClickException(f"{error}.") from None
     except Invalid as error:
@@ -152,8 +154,9 @@ def _in_plain_words(merchant_id: str) -> Iterator[None]:
 def rotate_secret(merchant_id: str, again: bool, as_json: bool) -> None:
     """Make a new webhook secret; prints it once. For 24 hours the old one signs webhooks too."""
     joined = parts()
-    with _in_plain_words(merchant_id), joined.sessions() as db:
-        secret = merchants.rotate_secret(db, joined.vault, merchant_id, again=again, now=joined.clock())
+    with in_plain_words(merchant_id), joined.sessions() as db:
+        errand = Errand(merchant_id, OPERATOR, joined.clock())
+        secret = endpoints.rotate_secret(db, joined.vault, errand, again=again)
     if as_json:
         click.echo(json.dumps({"merchant_id": merchant_id, "webhook_secret": secret}))
         return
@@ -166,9 +169,9 @@ def rotate_secret(merchant_id: str, again: bool, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object and nothing else on stdout.")
 @with_appcontext
 def replace_key(merchant_id: str, as_json: bool) -> None:
-    """Make a new API key; prints it once. The old one is refused from now on."""
+    """Make a new main API key; prints it once. The old one is refused from now on; further keys stay as they are."""
     joined = parts()
-    with _in_plain_words(merchant_id), joined.sessions() as db:
+    with in_plain_words(merchant_id), joined.sessions() as db:
         api_key = merchants.replace_key(db, merchant_id, now=joined.clock())
     if as_json:
         click.echo(json.dumps({"merchant_id": merchant_id, "api_key": api_key}))
@@ -186,6 +189,6 @@ def enable_webhook(merchant_id: str, url: str | None, since: datetime | None) ->
     """Call the endpoint again, and send it all that it has not heard, oldest first."""
     joined = parts()
     since = since.replace(tzinfo=UTC) if since else None
-    with _in_plain_words(merchant_id), joined.sessions() as db:
-        queued = merchants.enable_webhook(db, joined.terms, merchant_id, url=url, since=since, now=joined.clock())
+    with in_plain_words(merchant_id), joined.sessions() as db:
+        queued = endpoints.enable_webhook(db, joined.terms, merchant_id, url=url, since=since, now=joined.clock())
     click.echo(f"The webhook is enabled; {queued} deliveries are queued for it.")

@@ -19,10 +19,13 @@ from checkout.domain.lifecycle import DeliveryStatus
 from checkout.domain.vault import CannotOpen, Vault
 from checkout.services.chronicle import WORKER, write_down
 from checkout.services.enquiries import Lanes
-from checkout.services.merchants import forget_former_secret, locked_merchant, signing_secrets_of
+from checkout.services.events import DELETED
+from checkout.services.hearers import Hearer, hearer_of, locked_hearer, public_id, silenced, take_over
+from checkout.services.tries import keep_try
+from checkout.services.webhook_secrets import Pens, forget_former_secret, pens_of
 from checkout.services.webhooks import Answer, WebhookSender, next_try
 from checkout.store.due import delivery_to_try
-from checkout.store.models import Delivery, Event, Merchant
+from checkout.store.models import Delivery, Event
 from checkout.store.moves import move_delivery
 
 log = logging.getLogger(__name__)
@@ -32,6 +35,7 @@ PATIENCE = 0.1  # seconds that a step waits for an endpoint; then it goes on, an
 MOST_AT_ONCE = 100  # tries under way in one process; beyond that a step waits until its own has ended
 IDLE_SECONDS = 0.5
 GONE = "held back: the endpoint has answered 410 Gone"
+OFF = "held back: the endpoint is switched off"
 
 
 class Crew:
@@ -108,15 +112,15 @@ def deliver_next(posting: Posting, *, first_tries_only: bool = False) -> bool:
         due = delivery_to_try(connection, posting.clock(), busy=posting.lanes.busy, first_tries_only=first_tries_only)
     if due is None:
         return posting.crew.wait()
-    delivery_id, merchant_id = due
+    delivery_id, endpoint = due
     with ExitStack() as stack:
-        if not stack.enter_context(posting.lanes.entered(merchant_id)):
+        if not stack.enter_context(posting.lanes.entered(endpoint)):
             return False
         lane = stack.pop_all()  # the endpoint is busy until the try has ended, not until we have lost our patience
 
     def work() -> None:
         with lane, posting.sessions() as db:
-            _deliver(db, posting, delivery_id, merchant_id)
+            _deliver(db, posting, delivery_id)
 
     try:
         posting.crew.send_off(work)
@@ -126,18 +130,20 @@ def deliver_next(posting: Posting, *, first_tries_only: bool = False) -> bool:
     return True
 
 
-def _deliver(db: Session, posting: Posting, delivery_id: str, merchant_id: str) -> None:
+def _deliver(db: Session, posting: Posting, delivery_id: str) -> None:
     now = posting.clock()
-    merchant = db.get_one(Merchant, merchant_id)
-    if merchant.webhook_gone_at is not None:
-        _hold(db, delivery_id, merchant_id)
+    merchant_id, endpoint_id = db.execute(
+        select(Delivery.merchant_id, Delivery.endpoint_id).where(Delivery.id == delivery_id)
+    ).one()
+    hearer = hearer_of(db, merchant_id, endpoint_id)
+    if hearer is None or silenced(hearer):
+        _hold(db, delivery_id, merchant_id, endpoint_id)
         return
-    forget_former_secret(db, merchant, now)
+    forget_former_secret(db, hearer, now)
     claimed = _claim(db, delivery_id, now)
-    where = db.scalar(select(Merchant.webhook_url).where(Merchant.id == merchant_id))
-    if claimed and where and where != claimed.url:
+    if claimed and hearer.webhook_url and hearer.webhook_url != claimed.url:
         db.rollback()
-        _follow(db, delivery_id, merchant_id)
+        _follow(db, delivery_id, merchant_id, endpoint_id)
         return
     crash_point("delivery.before_claim")
     db.commit()  # the claim holds from here, also if we crash
@@ -145,8 +151,9 @@ def _deliver(db: Session, posting: Posting, delivery_id: str, merchant_id: str) 
         return
     crash_point("delivery.claimed")
     event = db.get_one(Event, claimed.event_id)
+    pens = _pens_of(db, posting.vault, hearer, now)
     db.commit()  # nothing stays open while we call, and what was read stays readable
-    answer = _post(posting, merchant, claimed, event, now)
+    answer = _post(posting, pens, claimed, event, now)
     crash_point("delivery.sent")
     _note(db, posting, claimed, answer)
 
@@ -162,31 +169,47 @@ def _claim(db: Session, delivery_id: str, now: datetime) -> Delivery | None:
     )
 
 
-def _follow(db: Session, delivery_id: str, merchant_id: str) -> None:
-    """The event was written while its merchant moved, who did not see it yet: it goes to the new address too."""
-    where = locked_merchant(db, merchant_id).webhook_url
-    if where:
+def _follow(db: Session, delivery_id: str, merchant_id: str, endpoint_id: str) -> None:
+    """The event was written while its endpoint moved, who did not see it yet: it goes to the new address too."""
+    hearer = locked_hearer(db, merchant_id, endpoint_id)
+    if hearer and hearer.webhook_url:
+        take_over(db, hearer)
         due = update(Delivery).where(Delivery.id == delivery_id, Delivery.status == DeliveryStatus.DUE)
-        db.execute(due.values(url=where).execution_options(synchronize_session=False))
+        db.execute(due.values(url=hearer.webhook_url).execution_options(synchronize_session=False))
     db.commit()
 
 
-def _post(posting: Posting, merchant: Merchant, delivery: Delivery, event: Event, now: datetime) -> Answer:
+def _pens_of(db: Session, vault: Vault, hearer: Hearer, now: datetime) -> Pens | None:
+    """None if our own SECRET_KEY opens none."""
     try:
-        secrets = signing_secrets_of(posting.vault, merchant, now)
+        return pens_of(db, vault, hearer, now)
     except CannotOpen:
+        return None
+
+
+def _post(posting: Posting, pens: Pens | None, delivery: Delivery, event: Event, now: datetime) -> Answer:
+    if pens is None:
         return Answer(error="our own SECRET_KEY no longer opens the webhook secret")
     crash_point("delivery.before_send")
-    return posting.sender.send(delivery.url, event_id=event.id, body=event.body, secrets=secrets, now=now)
+    return posting.sender.send(
+        delivery.url,
+        event_id=event.id,
+        body=event.body,
+        secrets=pens.secrets,
+        private_keys=pens.private_keys,
+        now=now,
+    )
 
 
-def _hold(db: Session, delivery_id: str, merchant_id: str) -> None:
-    """Take it out of the queue, where everybody can see it: `merchants.enable_webhook` queues it again.
+def _hold(db: Session, delivery_id: str, merchant_id: str, endpoint_id: str) -> None:
+    """Take it out of the queue, where everybody can see it: enabling the endpoint queues it again.
 
     Under the merchant's lock, so that whoever enables the endpoint meanwhile finds the row before or after us.
     """
-    if locked_merchant(db, merchant_id).webhook_gone_at is not None:
-        move_delivery(db, delivery_id, DeliveryStatus.BLOCKED, next_at=None, error=GONE)
+    hearer = locked_hearer(db, merchant_id, endpoint_id)
+    if hearer is None or silenced(hearer):
+        reason = DELETED if hearer is None else GONE if hearer.webhook_gone_at else OFF
+        move_delivery(db, delivery_id, DeliveryStatus.BLOCKED, next_at=None, error=reason)
     db.commit()
 
 
@@ -229,6 +252,7 @@ def _note(db: Session, posting: Posting, delivery: Delivery, answer: Answer) -> 
         waiting = update(Delivery).where(Delivery.status == DeliveryStatus.DUE, *this_try)
         db.execute(waiting.where(Delivery.id == delivery.id).values(next_at=again, **said))
         log.warning("webhook failed: %s", answer.error, extra=ids | {"tries": delivery.tries})
+    keep_try(db, delivery, answer)
     crash_point("delivery.before_mark")
     db.commit()
     crash_point("delivery.marked")
@@ -236,14 +260,15 @@ def _note(db: Session, posting: Posting, delivery: Delivery, answer: Answer) -> 
 
 def _give_up_the_endpoint(db: Session, delivery: Delivery, said: dict[str, Any], now: datetime) -> None:
     """It asks never to be called again. Nobody is, until it is enabled again; what happens meanwhile waits."""
-    merchant = locked_merchant(db, delivery.merchant_id)
+    hearer = locked_hearer(db, delivery.merchant_id, delivery.endpoint_id)
     this_try = _still_this_try(delivery)
     if not move_delivery(db, delivery.id, DeliveryStatus.DEAD, only_if=this_try, next_at=None, **said):
         return  # it was enabled since we called, or has moved: this delivery is due there, and brings its own answer
-    if merchant.webhook_url != delivery.url or merchant.webhook_gone_at is not None:
+    if hearer is None or hearer.webhook_url != delivery.url or hearer.webhook_gone_at is not None:
         return
-    merchant.webhook_gone_at = now
-    log.error("an endpoint is gone; its merchant hears nothing more", extra={"merchant": merchant.id})
-    write_down(
-        db, actor=WORKER, action="webhook_disabled", subject=merchant.id, details={"reason": "410 Gone"}, now=now
-    )
+    hearer.webhook_gone_at = now
+    db.flush()
+    log.error("an endpoint is gone; it hears nothing more", extra={"merchant": delivery.merchant_id})
+    details = {"reason": "410 Gone", "endpoint": public_id(delivery.merchant_id, delivery.endpoint_id)}
+    subject = delivery.merchant_id
+    write_down(db, actor=WORKER, action="webhook_disabled", subject=subject, details=details, now=now)

@@ -1,30 +1,30 @@
 """Merchants: adding one, knowing one by its key, and the one of the environment."""
 
-import base64
-import hashlib
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from checkout.domain.addresses import check_endpoint
-from checkout.domain.errors import Invalid, NotAuthentic, NotFound, Refused
+from checkout.domain.api_keys import digest_of, new_api_key
+from checkout.domain.errors import Invalid
 from checkout.domain.ids import new_id
 from checkout.domain.links import origin_of, problem_with_origin, problem_with_return_url
-from checkout.domain.vault import CannotOpen, Vault
+from checkout.domain.vault import Vault
 from checkout.domain.wallets import DESKTOP_SWITCHES, WALLETS, WalletChoice
 from checkout.gateway.accounts import CLIENT_KEY
+from checkout.services.api_keys import put_main_key
 from checkout.services.chronicle import ENVIRONMENT, OPERATOR, write_down
+from checkout.services.endpoints import address_is_taken
 from checkout.services.events import send_again
+from checkout.services.hearers import locked_merchant, take_over
 from checkout.services.terms import Terms
+from checkout.services.webhook_secrets import WEBHOOK_SECRET, new_webhook_secret, opened, signs_anew
 from checkout.store.models import Merchant
 
-WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 - the name of a column, not a secret
-BOTH_SIGN = timedelta(hours=24)  # after a rotation, so that a merchant may change over while deliveries are under way
 DESCRIBED = (
     "name",
     "app_code",
@@ -75,19 +75,6 @@ class Introduction:
         }
 
 
-def new_api_key() -> str:
-    return "sk_" + secrets.token_urlsafe(32)
-
-
-def new_webhook_secret() -> str:
-    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-
-
-def digest_of(api_key: str) -> str:
-    """Keys have 256 random bits, so a fast digest is enough to store (safety.md S13)."""
-    return hashlib.sha256(api_key.encode()).hexdigest()
-
-
 def add_merchant(db: Session, vault: Vault, terms: Terms, shop: Shop, *, now: datetime) -> Introduction:
     """Store a merchant and commit. Raises Invalid naming what is wrong with the shop."""
     check_shop(shop, http_allowed=terms.http_allowed)
@@ -99,6 +86,7 @@ def add_merchant(db: Session, vault: Vault, terms: Terms, shop: Shop, *, now: da
     merchant.webhook_secret_sealed = vault.seal(webhook_secret.encode(), owner=merchant.owner(WEBHOOK_SECRET))
     db.add(merchant)
     db.flush()
+    put_main_key(db, merchant, api_key, now)
     actor = ENVIRONMENT if shop.from_environment else OPERATOR
     write_down(db, actor=actor, action="merchant_added", subject=merchant.id, details={"name": merchant.name}, now=now)
     db.commit()
@@ -130,19 +118,22 @@ def put_environment_merchant(
     if merchant is None:
         return add_merchant(db, vault, terms, shop, now=now)
     check_shop(shop, http_allowed=terms.http_allowed)
+    if shop.webhook_url and address_is_taken(db, merchant, shop.webhook_url):
+        raise Invalid({"webhook-url": "is the address of another endpoint of this merchant"})
     before = {name: getattr(merchant, name) for name in DESCRIBED}
-    before["client_key"] = _opened(vault, merchant, merchant.client_key_sealed, CLIENT_KEY)
+    before["client_key"] = opened(vault, merchant, merchant.client_key_sealed, CLIENT_KEY)
     _describe(merchant, vault, shop)
     after = {name: getattr(merchant, name) for name in DESCRIBED} | {"client_key": shop.client_key}
     changed = [name for name in after if after[name] != before[name]]
     if shop.api_key and merchant.api_key_digest != digest_of(shop.api_key):
-        merchant.api_key_digest = digest_of(shop.api_key)
+        put_main_key(db, merchant, shop.api_key, now)
         changed.append("api_key")
-    if shop.webhook_secret and _signs_anew(merchant, vault, shop.webhook_secret, now):
+    if shop.webhook_secret and signs_anew(merchant, vault, shop.webhook_secret, now):
         changed.append("webhook_secret")
     if merchant.webhook_url != before["webhook_url"]:
         merchant.webhook_gone_at = None
         if merchant.webhook_url:
+            take_over(db, merchant)
             send_again(db, merchant.id, merchant.webhook_url, now)
     if changed:
         details = {"changed": changed}
@@ -151,69 +142,14 @@ def put_environment_merchant(
     return None
 
 
-def _opened(vault: Vault, merchant: Merchant, sealed: bytes, secret: str) -> str | None:
-    """None if no SECRET_KEY that we have opens it: then whatever replaces it is a change."""
-    try:
-        return vault.open(sealed, owner=merchant.owner(secret)).decode()
-    except CannotOpen:
-        return None
-
-
-def _signs_anew(merchant: Merchant, vault: Vault, secret: str, now: datetime) -> bool:
-    """Give it this webhook secret, and let the one that it replaces sign too for a day. False: it had it already."""
-    former = _opened(vault, merchant, merchant.webhook_secret_sealed, WEBHOOK_SECRET)
-    if former != secret:
-        merchant.former_secret_sealed, merchant.former_secret_until = merchant.webhook_secret_sealed, now + BOTH_SIGN
-    merchant.webhook_secret_sealed = vault.seal(secret.encode(), owner=merchant.owner(WEBHOOK_SECRET))
-    return former != secret
-
-
-def rotate_secret(db: Session, vault: Vault, merchant_id: str, *, again: bool, now: datetime) -> str:
-    """Make a new webhook secret and commit. For a day deliveries carry a signature of the old one too.
-
-    There is room for one old secret: a rotation within that day is Refused, unless `again` says that the
-    older one may stop signing. Raises NotFound.
-    """
-    merchant = locked_merchant(db, merchant_id)
-    until = merchant.former_secret_until
-    if until and until > now and not again:
-        raise Refused(f"the secret before this one signs until {until:%Y-%m-%d %H:%M} UTC, and would stop now")
-    secret = new_webhook_secret()
-    _signs_anew(merchant, vault, secret, now)
-    write_down(db, actor=OPERATOR, action="webhook_secret_rotated", subject=merchant.id, details={}, now=now)
-    db.commit()
-    return secret
-
-
 def replace_key(db: Session, merchant_id: str, *, now: datetime) -> str:
-    """Make a new API key and commit: the old one is refused from the next call on. Raises NotFound."""
+    """Make a new main API key and commit: the old one is refused from the next call on. Raises NotFound."""
     merchant = locked_merchant(db, merchant_id, key_changes=True)
     api_key = new_api_key()
-    merchant.api_key_digest = digest_of(api_key)
+    put_main_key(db, merchant, api_key, now)
     write_down(db, actor=OPERATOR, action="api_key_replaced", subject=merchant.id, details={}, now=now)
     db.commit()
     return api_key
-
-
-def enable_webhook(
-    db: Session, terms: Terms, merchant_id: str, *, url: str | None, since: datetime | None, now: datetime
-) -> int:
-    """Call the endpoint again, or a new one, and commit; how many deliveries are queued for it, oldest first.
-
-    With `since` also those that we gave up on, of events from then on. Raises NotFound, Invalid, Refused.
-    """
-    merchant = locked_merchant(db, merchant_id)
-    if url and (problem := check_endpoint(url, loopback_allowed=terms.http_allowed)):
-        raise Invalid({"url": problem})
-    merchant.webhook_url = url or merchant.webhook_url
-    if not merchant.webhook_url:
-        raise Refused("this merchant has no webhook address; give it one")
-    merchant.webhook_gone_at = None
-    queued = send_again(db, merchant.id, merchant.webhook_url, now, since=since)
-    details = {"queued": queued, "moved": url is not None}
-    write_down(db, actor=OPERATOR, action="webhook_enabled", subject=merchant.id, details=details, now=now)
-    db.commit()
-    return queued
 
 
 def check_shop(shop: Shop, *, http_allowed: bool) -> None:
@@ -255,40 +191,3 @@ def _wrong_addresses(shop: Shop, *, http_allowed: bool) -> dict[str, str]:
         if problem := problem_with_origin(origin, http_allowed=http_allowed):
             errors["return-origin"] = f"{origin!r} {problem}"
     return errors
-
-
-def merchant_with_key(db: Session, api_key: str) -> Merchant:
-    """The merchant that this key belongs to. Raises NotAuthentic."""
-    merchant = db.scalar(select(Merchant).where(Merchant.api_key_digest == digest_of(api_key)))
-    if merchant is None:
-        raise NotAuthentic("API key")
-    return merchant
-
-
-def locked_merchant(db: Session, merchant_id: str, *, key_changes: bool = False) -> Merchant:
-    """As it stands now, and nobody else changes it before we commit. Raises NotFound.
-
-    Rows that refer to it may be written meanwhile, unless its key changes: on PostgreSQL that locks them out anyway.
-    """
-    query = select(Merchant).where(Merchant.id == merchant_id).with_for_update(key_share=not key_changes)
-    merchant = db.scalar(query.execution_options(populate_existing=True))
-    if merchant is None:
-        raise NotFound("merchant")
-    return merchant
-
-
-def signing_secrets_of(vault: Vault, merchant: Merchant, now: datetime) -> list[str]:
-    """What signs this merchant's webhooks, the newest first. Raises CannotOpen if the newest cannot be opened."""
-    secrets = [vault.open(merchant.webhook_secret_sealed, owner=merchant.owner(WEBHOOK_SECRET)).decode()]
-    if merchant.former_secret_sealed and merchant.former_secret_until and merchant.former_secret_until > now:
-        former = _opened(vault, merchant, merchant.former_secret_sealed, WEBHOOK_SECRET)
-        secrets += [former] if former else []
-    return secrets
-
-
-def forget_former_secret(db: Session, merchant: Merchant, now: datetime) -> None:
-    """Erase the secret before this one once its day is over. Commits nothing."""
-    if merchant.former_secret_until is None or merchant.former_secret_until > now:
-        return
-    over = update(Merchant).where(Merchant.id == merchant.id, Merchant.former_secret_until <= now)
-    db.execute(over.values(former_secret_sealed=None, former_secret_until=None))

@@ -5,8 +5,8 @@ import http.client
 import socket
 import ssl
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -18,6 +18,7 @@ from requests_hardened.ip_filter import InvalidIPAddress
 from standardwebhooks import Webhook
 
 from checkout.domain import addresses
+from checkout.domain.webhook_signing import sign_v1a
 from checkout.services.pinned import (
     CONNECT_SECONDS,
     Blocked,
@@ -60,6 +61,7 @@ class Answer:
     excerpt: str = ""
     retry_after: int | None = None
     milliseconds: int = 0
+    sent: Mapping[str, str] = field(default_factory=dict, compare=False)  # the headers; none: it never came to that
 
     @property
     def ok(self) -> bool:
@@ -113,12 +115,21 @@ class WebhookSender:
         self._resolve = resolve
         self._verify = ca_bundle or True
 
-    def send(self, url: str, *, event_id: str, body: str, secrets: Sequence[str], now: datetime) -> Answer:
+    def send(
+        self,
+        url: str,
+        *,
+        event_id: str,
+        body: str,
+        secrets: Sequence[str],
+        now: datetime,
+        private_keys: Sequence[bytes] = (),
+    ) -> Answer:
         """One try. Never raises for what the wire does; a malformed secret raises ValueError.
 
-        Every secret signs, so that a merchant may change over while deliveries are under way.
+        Every secret and every Ed25519 key signs, so that a merchant may change over while deliveries are under way.
         """
-        headers = _headers(event_id, body, secrets, now)
+        headers = _headers(event_id, body, secrets, private_keys, now)
         started = time.monotonic()
         deadline = Deadline(self.seconds)
         status, error, blocked, excerpt, retry_after = None, None, False, "", None
@@ -140,7 +151,7 @@ class WebhookSender:
         if late and not blocked:
             error = f"took longer than {self.seconds:g} s"
         milliseconds = round((time.monotonic() - started) * 1000)
-        return Answer(status, error, blocked, excerpt, retry_after, milliseconds)
+        return Answer(status, error, blocked, excerpt, retry_after, milliseconds, sent=headers)
 
     def _post(self, url: str, body: str, headers: dict[str, str], deadline: Deadline) -> requests.Response:
         if fault := addresses.check_endpoint(url, loopback_allowed=self.loopback_allowed):
@@ -192,9 +203,12 @@ class WebhookSender:
         return addresses.forbidden_reason(address)
 
 
-def _headers(event_id: str, body: str, secrets: Sequence[str], now: datetime) -> dict[str, str]:
+def _headers(
+    event_id: str, body: str, secrets: Sequence[str], private_keys: Sequence[bytes], now: datetime
+) -> dict[str, str]:
     moment = now.astimezone(UTC)  # the library reads any datetime as UTC
-    signatures = (Webhook(secret).sign(event_id, moment, body) for secret in secrets)
+    signatures = [Webhook(secret).sign(event_id, moment, body) for secret in secrets]
+    signatures += [sign_v1a(key, event_id, int(moment.timestamp()), body) for key in private_keys]
     return {
         "content-type": "application/json",
         "user-agent": "Sampan-Webhooks/1",

@@ -1,16 +1,27 @@
 """Who may ask, and how much at once."""
 
+import logging
+from datetime import datetime
 from io import BytesIO
 
-from flask import abort, current_app, request
+from flask import Response, abort, after_this_request, current_app, request
+from sqlalchemy.exc import SQLAlchemyError
 
+from checkout.domain.api_keys import LOOKS_LIKE_A_KEY, Scope
 from checkout.domain.errors import NotAuthentic
 from checkout.domain.links import origin_of
-from checkout.services import merchants
+from checkout.services import api_keys
+from checkout.services.api_keys import Holder
+from checkout.services.chronicle import by_merchant
+from checkout.services.endpoints import Errand
 from checkout.store.models import Merchant
-from checkout.web.context import parts, reading_session
+from checkout.web import limits
+from checkout.web.context import Parts, now, parts, reading_session
+
+log = logging.getLogger(__name__)
 
 API_BYTES, NOTICE_BYTES, FORM_BYTES = 64 * 1024, 16 * 1024, 4 * 1024
+SAFE = {"GET", "HEAD", "OPTIONS"}
 PROBES = {"platform.healthz", "platform.readyz"}  # platforms ask for these by address, not by name
 
 
@@ -67,10 +78,55 @@ def limit_body(limit: int) -> None:
         request.environ["CONTENT_LENGTH"] = str(len(body))
 
 
-def merchant_by_key() -> Merchant:
-    """The merchant whose API key came as a bearer token. Raises NotAuthentic."""
+def refuse_keys_in_addresses() -> None:
+    """Addresses are logged everywhere, headers are not: a key that came this way is no secret any more."""
+    if any(LOOKS_LIKE_A_KEY.search(value) for value in request.args.values()):
+        log.error("an API key was sent in an address; its merchant must replace it")
+        abort(
+            400, "An API key must not stand in an address. Replace this key, and send it in the Authorization header."
+        )
+
+
+def merchant_by_key(scope: Scope | None = None) -> Merchant:
+    """The merchant whose API key came as a bearer token. Raises NotAuthentic, NotAllowed.
+
+    Unless told otherwise, what only reads needs the scope `read` and everything else `write`.
+    """
+    return holder_by_key(scope).merchant
+
+
+def errand(scope: Scope | None = None) -> Errand:
+    """The same, for what the audit log tells of."""
+    return errand_of(holder_by_key(scope))
+
+
+def errand_of(holder: Holder) -> Errand:
+    return Errand(holder.merchant.id, by_merchant(holder.merchant.id), now())
+
+
+def holder_by_key(scope: Scope | None = None) -> Holder:
+    refuse_keys_in_addresses()
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise NotAuthentic("API key")
-    with reading_session(parts()) as db:  # given back at once: whoever waits here for another one holds none
-        return merchants.merchant_with_key(db, key.strip())
+    joined, needed, moment = parts(), scope or (Scope.READ if request.method in SAFE else Scope.WRITE), now()
+    # The connection is given back at once: whoever waits here for another one holds none.
+    with limits.keys_are_checked(key.strip()), reading_session(joined) as db:
+        holder = api_keys.holder_of(db, key.strip(), needed, moment)
+    if holder.use_is_news(moment):
+        after_this_request(lambda response: _note_use(response, joined, holder.key.id, moment))
+    return holder
+
+
+def _note_use(response: Response, joined: Parts, key_id: str, moment: datetime) -> Response:
+    """When the answer has been sent: nobody waits for a write lock to be told what they asked."""
+
+    def note() -> None:
+        try:
+            with joined.sessions() as db:
+                api_keys.note_use(db, key_id, moment)
+        except SQLAlchemyError as error:
+            log.warning("the use of an API key was not noted: %s", type(error.__cause__ or error).__name__)
+
+    response.call_on_close(note)
+    return response
