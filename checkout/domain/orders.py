@@ -3,7 +3,16 @@
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from checkout.domain.errors import Invalid
@@ -51,10 +60,22 @@ def _once_each(codes: tuple[str, ...]) -> tuple[str, ...]:
     return codes
 
 
-Text = Annotated[str, AfterValidator(_without_controls)]
+def _matching(pattern: str) -> Any:
+    """For the published schema: what the validator beside it accepts, as a regular expression."""
+    return Field(json_schema_extra={"pattern": pattern})
+
+
+_WITHOUT_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+_LOCALES = r"^\s*([eE][nN]|[zZ][hH]|[yY][uU][eE]|[cC][mM][nN])([-_][\s\S]*)?\s*$"
+_ADDRESS = r"^https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,4})?([/?#][!-\[\]-~]*)?$"
+
+Text = Annotated[str, AfterValidator(_without_controls), _matching(_WITHOUT_CONTROLS)]
 Amount = Annotated[int, Field(ge=1, le=MAX_AMOUNT)]
-Url = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_URL)]
-WalletCode = Annotated[str, _listed(tuple(WALLETS))]
+Url = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_URL), _matching(_ADDRESS)]
+WalletCode = Annotated[str, _listed(tuple(WALLETS)), WithJsonSchema({"type": "string", "enum": list(WALLETS)})]
+CurrencyCode = Annotated[
+    str, _listed(tuple(sorted(CURRENCIES))), WithJsonSchema({"type": "string", "enum": sorted(CURRENCIES)})
+]
 
 
 class Strict(BaseModel):
@@ -81,18 +102,24 @@ class Order(Strict):
     """The body of POST /v1/checkout-sessions. Amounts are minor units; `expires_in` is minutes."""
 
     amount: Amount
-    currency: Annotated[str, _listed(tuple(sorted(CURRENCIES)))]
+    currency: CurrencyCode
     reference: Annotated[Text, StringConstraints(min_length=1, max_length=128)]
     return_url: Url
     description: Annotated[Text, StringConstraints(max_length=500)] = ""
     items: Annotated[list[Item], Field(max_length=100)] = []
     cancel_url: Url | None = None
-    wallets: Annotated[list[WalletCode], Field(max_length=len(WALLETS)), AfterValidator(_once_each)] = []
-    locale: Annotated[str, StringConstraints(max_length=35), AfterValidator(_ours)] | None = None
+    wallets: Annotated[
+        list[WalletCode],
+        Field(max_length=len(WALLETS), json_schema_extra={"uniqueItems": True}),
+        AfterValidator(_once_each),
+    ] = []
+    locale: Annotated[str, StringConstraints(max_length=35), AfterValidator(_ours), _matching(_LOCALES)] | None = None
     metadata: Annotated[
-        dict[Annotated[Text, StringConstraints(min_length=1, max_length=40)],
-             Annotated[str, StringConstraints(max_length=500), AfterValidator(_without_nul)]],
-        Field(max_length=20),
+        dict[
+            Annotated[Text, StringConstraints(min_length=1, max_length=40)],
+            Annotated[str, StringConstraints(max_length=500), AfterValidator(_without_nul), _matching("^[^\\u0000]*$")],
+        ],
+        Field(max_length=20, json_schema_extra={"additionalProperties": False}),
     ] = {}  # fmt: skip
     expires_in: Annotated[int, Field(ge=5, le=1440)] = SESSION_MINUTES
     limit_pay: Literal["no_credit"] | None = None
