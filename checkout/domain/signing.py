@@ -17,10 +17,19 @@ def canonical(params: Mapping[str, str | None]) -> str:
 
 def sign_request(params: Mapping[str, str | None], client_key: str, sign_type: SignType) -> str:
     """Sign what is sent to QFPay: MD5 in upper, SHA256 in lower hex, as their samples do."""
-    text = (canonical(params) + client_key).encode()
+    return sign_text(canonical(params), client_key, sign_type)
+
+
+def sign_text(text: str, client_key: str, sign_type: SignType) -> str:
+    """Sign a text that was joined elsewhere: a storefront link may be signed in more than one way."""
+    return digest((text + client_key).encode(), sign_type)
+
+
+def digest(signed: bytes, sign_type: SignType) -> str:
+    """Hash what already ends with the key."""
     if sign_type == "md5":
-        return hashlib.md5(text).hexdigest().upper()  # QFPay's rule, not a choice
-    return hashlib.sha256(text).hexdigest()
+        return hashlib.md5(signed).hexdigest().upper()  # QFPay's rule, not a choice
+    return hashlib.sha256(signed).hexdigest()
 
 
 def sign_notification(body: bytes, client_key: str) -> str:

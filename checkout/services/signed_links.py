@@ -1,0 +1,158 @@
+"""Signed links: whose a link is, and the one session that it opens (interface.md section 5)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from checkout.domain.errors import Invalid
+from checkout.domain.link_problems import Problem, Wrong
+from checkout.domain.links import problem_with_return_url
+from checkout.domain.orders import Order
+from checkout.domain.storefront_links import BadLink, LinkOrder, Params, deadline_of, is_signed_with, order_of, pairs_of
+from checkout.domain.vault import CannotOpen, Vault
+from checkout.gateway.accounts import CLIENT_KEY
+from checkout.services.sessions import add_session
+from checkout.services.terms import Terms
+from checkout.store import retrying
+from checkout.store.links import SignedLink
+from checkout.store.models import CheckoutSession, Merchant
+
+NOBODYS_KEY = "no merchant has this app code"  # checked all the same, so that the answer takes as long
+# What our order calls the parameters of a link.
+NAMES = {
+    "amount": "txamt", "currency": "txcurrcd", "reference": "out_trade_no", "description": "goods_name",
+    "return_url": "return_url", "udid": "udid",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A link whose signature is right: what it asks for, and whose it is."""
+
+    merchant: Merchant
+    order: LinkOrder
+
+
+def verify_link(db: Session, vault: Vault, readings: Iterable[Params]) -> Verified:
+    """Find the merchant by app code and key. Raises BadLink, and for an unknown app code in the same words and time."""
+    fitting: list[tuple[Merchant, Params]] = []
+    for params in readings:
+        query = select(Merchant).where(Merchant.app_code == params["appcode"])
+        merchants = db.scalars(query.order_by(Merchant.created_at, Merchant.id)).all()
+        keys = [key_of(vault, merchant) for merchant in merchants] or [NOBODYS_KEY]
+        fits = [is_signed_with(params, key) for key in keys]  # each is tried, whichever fits
+        fitting += [(merchant, params) for merchant, fit in zip(merchants, fits, strict=False) if fit]
+    if not fitting:
+        raise BadLink(Problem(Wrong.SIGNATURE), status=403)
+    order = order_of(fitting[0][1])
+    return Verified(_meant([merchant for merchant, _ in fitting], order.mchid), order)
+
+
+def key_of(vault: Vault, merchant: Merchant) -> str:
+    """The merchant's client key; nobody's if no SECRET_KEY that we have opens it."""
+    try:
+        return vault.open(merchant.client_key_sealed, owner=merchant.owner(CLIENT_KEY)).decode()
+    except CannotOpen:
+        return NOBODYS_KEY
+
+
+def _meant(merchants: list[Merchant], mchid: str | None) -> Merchant:
+    """An agent's merchants share its app code and key, and `mchntid` tells them apart: never pay a neighbour."""
+    exact = [merchant for merchant in merchants if merchant.mchid == mchid]
+    if exact:
+        return exact[0]
+    # Named, and here is one account that QFPay gave no number to; or not named, and there is only one.
+    rest = [merchant for merchant in merchants if not merchant.mchid] if mchid else merchants
+    if len({merchant.mchid for merchant in rest}) != 1:
+        raise BadLink(Problem(Wrong.SUB_MERCHANT, "mchntid"), status=403)
+    return rest[0]
+
+
+def session_of_link(db: Session, link: Verified) -> str | None:
+    """The session that this link has opened, whatever became of it. Raises BadLink if it was for something else."""
+    query = (
+        select(CheckoutSession.id, CheckoutSession.amount, CheckoutSession.currency)
+        .join(SignedLink, SignedLink.session_id == CheckoutSession.id)
+        .where(SignedLink.merchant_id == link.merchant.id, SignedLink.number == link.order.number)
+    )
+    found = db.execute(query).first()
+    if found is None:
+        return None
+    if (found.amount, found.currency) != (link.order.amount, link.order.currency):
+        raise BadLink(Problem(Wrong.KNOWN, "out_trade_no"), status=409)
+    return str(found.id)
+
+
+def open_link(db: Session, terms: Terms, link: Verified, now: datetime) -> str:
+    """The link's session, opened and committed unless it was before: of two who come at once one opens it.
+
+    Raises BadLink.
+    """
+    return retrying.run(db, partial(_open, db, terms, link, now), finds_itself=True)
+
+
+def _open(db: Session, terms: Terms, link: Verified, now: datetime) -> str:
+    if known := session_of_link(db, link):
+        db.rollback()
+        return known
+    try:
+        session_id = _add(db, terms, link, now)
+        db.commit()
+    except IntegrityError:  # somebody else has opened it since
+        db.rollback()
+        if known := session_of_link(db, link):
+            return known
+        raise
+    return session_id
+
+
+def _add(db: Session, terms: Terms, link: Verified, now: datetime) -> str:
+    expires_at = deadline_of(link.order, now)
+    try:
+        order = _as_order(terms, link)
+        session = add_session(db, terms, link.merchant, order, now=now, expires_at=expires_at)
+    except Invalid as error:
+        problems = (Problem(Wrong.UNFIT, NAMES.get(name, name), text) for name, text in error.errors.items())
+        raise BadLink(*problems) from None
+    row = SignedLink(merchant_id=link.merchant.id, number=link.order.number, session_id=session.id, created_at=now)
+    db.add(row)
+    db.flush()
+    return session.id
+
+
+def _as_order(terms: Terms, link: Verified) -> Order:
+    asked = link.order
+    return Order.read(
+        {
+            "amount": asked.amount,
+            "currency": asked.currency,
+            "reference": asked.number,
+            "return_url": asked.return_url,
+            "description": asked.description,
+            "cancel_url": _cancel_url(terms, link),
+            "limit_pay": asked.limit_pay,
+            "udid": asked.udid,
+            "locale": asked.locale,
+        }
+    )
+
+
+def _cancel_url(terms: Terms, link: Verified) -> str | None:
+    """Where we would not send anybody is no reason to refuse an order: its shopper comes back by `return_url`."""
+    origins = tuple(link.merchant.return_origins)
+    problem = problem_with_return_url(link.order.cancel_url, origins=origins, http_allowed=terms.http_allowed)
+    return None if problem else link.order.cancel_url
+
+
+def key_for_checking(vault: Vault, merchant: Merchant, query: bytes) -> str | None:
+    """The merchant's client key, if the link names its app code; else None."""
+    try:
+        named = dict(pairs_of(query, plus_is_blank=True)).get("appcode")
+    except BadLink:
+        return None
+    return key_of(vault, merchant) if named == merchant.app_code else None
