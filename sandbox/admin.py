@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, abort, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
+from .alipay_books import TOKEN_PATH, Oddity, Visits
 from .context import here
 from .facts import PAY_TYPES, money, stamp
 from .line import Trouble
@@ -15,9 +16,10 @@ from .scenarios import TRICKS, Scenario
 
 bp = Blueprint("admin", __name__)
 
-PATHS = frozenset(f"/trade/v1/{verb}" for verb in ("payment", "query", "refund", "reversal", "close"))
+PATHS = frozenset(f"/trade/v1/{verb}" for verb in ("payment", "query", "refund", "reversal", "close")) | {TOKEN_PATH}
 SCENARIOS = frozenset(map(str, Scenario))
 TROUBLES = frozenset(map(str, Trouble))
+ODDITIES = frozenset(map(str, Oddity))
 LATEST = 30
 
 
@@ -49,6 +51,17 @@ def scenario() -> ResponseReturnValue:
             here().ledger.set_scenario(number, Scenario(name))
         case _:
             abort(422, f"give a scenario, one of {', '.join(Scenario)}")
+    return jsonify(ok=True)
+
+
+@bp.post("/admin/alipay")
+def alipay() -> ResponseReturnValue:
+    """`{"next": oddity}`: what happens to the next shopper whom Alipay is asked about."""
+    match _json():
+        case {"next": str(name)} if name in ODDITIES:
+            Visits(here().ledger.store).set_next(Oddity(name))
+        case _:
+            abort(422, f"give next, one of {', '.join(Oddity)}")
     return jsonify(ok=True)
 
 

@@ -12,6 +12,8 @@ from flask import Flask, Response, g
 from markupsafe import Markup
 
 from . import admin, wallet, wire
+from . import alipay as alipay_app
+from .alipay_books import Platform
 from .context import Credential, Sandbox
 from .ledger import Ledger, real_time
 from .line import Line
@@ -33,13 +35,13 @@ def create_sandbox(  # noqa: PLR0913 - the one place where everything is chosen
     calls_per_minute: int | None = 400,
     refund_pause: bool = True,
     pause: Callable[[float], None] = time.sleep,
+    alipay: Platform | None = None,
 ) -> Flask:
     """Build a pretend QFPay for the given credentials (app code to `Credential`).
 
-    `ledger` is an SQLite path, which several processes may share, or ":memory:". `public_url` is where the app
-    is mounted. `notify_speed` divides the waits between repeated notifications. `clock` returns aware UTC.
-    `http` carries notifications. `calls_per_minute=None` lifts the rate limit, `refund_pause=False` allows refunds
-    between 23:30 and 00:30 in Hong Kong, `pause` is called instead of sleeping for slow answers.
+    `ledger` is an SQLite path, or ":memory:". `public_url` is where the app stands. `notify_speed` divides the waits
+    between notifications, which `http` carries. `calls_per_minute=None` lifts the limit, `refund_pause=False` allows
+    refunds at midnight in Hong Kong, `pause` is called instead of sleeping, `alipay` has the apps that Alipay knows.
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LONGEST_BODY
@@ -51,8 +53,9 @@ def create_sandbox(  # noqa: PLR0913 - the one place where everything is chosen
         http=http or _direct(),
         calls_per_minute=calls_per_minute,
         refund_pause=refund_pause,
+        platform=alipay or Platform({}),
     )
-    for part in (wire, wallet, admin):
+    for part in (wire, wallet, alipay_app, admin):
         app.register_blueprint(part.bp)
     _dress(app)
     if run_notifier:

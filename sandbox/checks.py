@@ -81,7 +81,7 @@ RULES: dict[str, tuple[Rule, str]] = {
     "limit_pay":    (like("no_credit"), "no_credit"),
     "txzone":       (like(r"\+0800"), "+0800"),
     "pay_tag":      (like("ALIPAYHK|ALIPAYCN"), "ALIPAYHK or ALIPAYCN"),
-    "openid":       (like(r"[A-Za-z0-9_-]{1,64}"), "at most 64 letters and digits"),
+    "openid":       (like(r"2088\d{12}"), "an Alipay user id: 2088 and 12 digits"),
     "syssn":        (like(r"\d{8,40}"), "digits"),
     "respcd":       (like(r"\d{4}"), "four digits"),
     "start_time":   (like(DATE), "YYYY-MM-DD HH:MM:SS"),

@@ -8,6 +8,7 @@ from typing import cast
 import requests
 from flask import current_app
 
+from .alipay_books import Platform
 from .facts import CURRENCIES, PAY_TYPES
 from .ledger import Ledger
 
@@ -33,6 +34,7 @@ class Sandbox:
     http: requests.Session
     calls_per_minute: int | None
     refund_pause: bool
+    platform: Platform
 
     def now(self) -> datetime:
         return self.ledger.clock()

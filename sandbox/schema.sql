@@ -80,6 +80,20 @@ CREATE TABLE IF NOT EXISTS script (  -- scenarios asked for by number; '' is the
     scenario TEXT NOT NULL
 );
 
+CREATE TABLE IF NOT EXISTS alipay_code (  -- what Alipay's authorise page gave out; each works once
+    code TEXT PRIMARY KEY,
+    app_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    made_at REAL NOT NULL,
+    oddity TEXT,
+    used INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TABLE IF NOT EXISTS alipay_script (  -- oddities waiting for the next visits of that page
+    id INTEGER PRIMARY KEY,
+    oddity TEXT NOT NULL
+);
+
 CREATE TABLE IF NOT EXISTS fault (  -- troubles waiting for the next calls of a path
     id INTEGER PRIMARY KEY,
     path TEXT NOT NULL,

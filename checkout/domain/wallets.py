@@ -21,6 +21,7 @@ class PayType:
     # What pay_url opens on a desktop: Alipay's own cashier, worth offering beside the QR.
     is_page: bool = False
     more_than_major_units: int = 0
+    # The shopper's user id at Alipay, without which QFPay cannot open a payment inside the wallet.
     needs_openid: bool = False
 
 
@@ -28,7 +29,8 @@ class PayType:
 PAY_TYPES = {p.code: p for p in (
     PayType("801101", "pay_url",    is_page=True, more_than_major_units=1),
     PayType("801107", "pay_url"),
-    PayType("800107", "pay_params", needs_openid=True),
+    # Not in that list either (qfpay.md 3.5), and expired_time is not sent: QFPay's own 30 minutes.
+    PayType("800107", "pay_params", obeys_expired_time=False, needs_openid=True),
     PayType("801514", "pay_url",    obeys_expired_time=False),
     PayType("801501", "qrcode"),
     PayType("801512", "pay_url"),
@@ -44,7 +46,7 @@ class Wallet:
     currencies: frozenset[str]
     desktop: tuple[str, ...]  # pay types, the default first; the others one setting away
     mobile: str
-    in_wallet: str | None = None  # 800107: needs the shopper's user id (a later piece of work)
+    in_wallet: str | None = None  # opened by the wallet's own bridge, once we know the shopper's user id
 
 
 WALLETS = {w.code: w for w in (
@@ -106,8 +108,10 @@ def enough_for(pay_type: PayType, amount: int, currency: str) -> bool:
     )
 
 
-def pay_type_for(wallet: Wallet, device: Device, preferred: Sequence[str] = ()) -> PayType:
+def pay_type_for(wallet: Wallet, device: Device, preferred: Sequence[str] = (), *, knows_user: bool = False) -> PayType:
     """The pay type that fits the shopper's device; `preferred` holds the merchant's switches, such as 801501."""
+    if knows_user and device is Device.IN_WALLET and wallet.in_wallet:
+        return PAY_TYPES[wallet.in_wallet]
     if device in (Device.MOBILE, Device.IN_WALLET):
         return PAY_TYPES[wallet.mobile]
     return PAY_TYPES[next((code for code in preferred if code in wallet.desktop), wallet.desktop[0])]

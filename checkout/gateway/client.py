@@ -6,8 +6,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from checkout.domain.bridge import trade_number
 from checkout.domain.errors import GatewayGarbled, GatewayRefused, GatewayUnreachable
 from checkout.domain.signing import matches, sign_notification, sign_request
+from checkout.domain.wallets import PAY_TYPES
 from checkout.gateway import notifications
 from checkout.gateway.codes import Class, Says, look_up, plain
 from checkout.gateway.fields import payment_fields, refund_fields, txdtm
@@ -45,6 +47,7 @@ PAGE_SIZE = 40  # of at most 100: a page with all documented fields must stay be
 _MOST_PAGES = 20
 _LONGEST_SYSSN = 64
 _LONGEST_STATEMENT = 2500  # pages: a hundred thousand records a day
+_OPENED_BY_BRIDGE = {code for code, pay_type in PAY_TYPES.items() if pay_type.answer == Kind.PAY_PARAMS.value}
 _TOO_MANY = 429  # HTTP's, and QFPay's way to say that the minute's budget is spent
 
 
@@ -101,19 +104,20 @@ class Gateway:
         if differing := _differing(order, said):
             return Unknown(f"the answer is for another {differing}", raw, suspicious=True)
         syssn = text(said, "syssn", "qf_trade_no")
-        found = next(self._targets(said), None)
+        found = next(self._targets(order, said), None)
         if not _is_a_number(syssn) or found is None:
             return Unknown("the answer has no address that we may show", raw, suspicious=True)
         kind, target = found
         return Accepted(syssn, target, kind, raw)
 
-    def _targets(self, said: Fields) -> Iterator[tuple[Kind, str]]:
+    def _targets(self, order: PaymentOrder, said: Fields) -> Iterator[tuple[Kind, str]]:
+        if order.pay_type in _OPENED_BY_BRIDGE:  # no browser can be sent to these
+            if trade_number(said.get(Kind.PAY_PARAMS)):
+                yield Kind.PAY_PARAMS, json.dumps(said[Kind.PAY_PARAMS], ensure_ascii=True, default=str)
+            return
         for kind in (Kind.PAY_URL, Kind.QRCODE):
             if self._links.allows(target := text(said, kind)):
                 yield kind, target
-        parameters = said.get(Kind.PAY_PARAMS)
-        if isinstance(parameters, dict) and text(parameters, "tradeNO"):
-            yield Kind.PAY_PARAMS, json.dumps(parameters, ensure_ascii=True, default=str)
 
     def refund(self, order: RefundOrder, *, seconds: float = 30.0) -> RefundOutcome:
         """Have money sent back. Whatever the wire does is an outcome; Unknown is enquired about, never sent anew."""

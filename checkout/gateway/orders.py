@@ -49,5 +49,5 @@ class PaymentOrder:
     notify_url: str
     limit_pay: str | None = None
     udid: str | None = None
-    openid: str | None = None
+    openid: str | None = field(default=None, repr=False)  # whom Alipay knows: personal data
     pay_tag: str | None = None

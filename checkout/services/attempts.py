@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -16,10 +17,10 @@ from checkout.domain.devices import Device
 from checkout.domain.errors import Invalid, SessionClosed, TooManyAttempts
 from checkout.domain.ids import new_ordered_id, new_trade_no
 from checkout.domain.lifecycle import LIVE_ATTEMPT, AttemptStatus, SessionStatus
-from checkout.domain.wallets import WALLETS, PayType, offered, pay_type_for
+from checkout.domain.wallets import PAY_TYPES, WALLETS, PayType, offered, pay_type_for
 from checkout.gateway.accounts import Gateways
 from checkout.gateway.client import Accepted, Gateway, NotSent, Outcome, PaymentOrder, Refused, Unknown
-from checkout.services import calls, reviews, words
+from checkout.services import calls, renewing, reviews, words
 from checkout.services.budgets import Use
 from checkout.services.calls import NotNow
 from checkout.services.events import announce
@@ -32,12 +33,11 @@ from checkout.store.moves import move_attempt, touch_session, wake_closing
 
 log = logging.getLogger(__name__)
 
-CODE_MINUTES = 30
 ATTEMPTS_A_MINUTE = 3
 ATTEMPTS_IN_ALL = 20
 
 
-def start_attempt(
+def start_attempt(  # noqa: PLR0913 - a use case names all that it touches
     db: Session,
     gateways: Gateways,
     terms: Terms,
@@ -46,20 +46,23 @@ def start_attempt(
     *,
     device: Device,
     clock: Callable[[], datetime],
+    openid: str | None = None,
 ) -> Attempt:
     """Start, or find, the one live attempt with this wallet on this kind of device.
+
+    With the shopper's `openid`, learnt without a tap, it never replaces another live attempt; it is stored nowhere.
 
     Raises Invalid for a wallet that is not offered, SessionClosed, TooManyAttempts. What the
     gateway does is no error: the attempt's status tells it.
     """
     merchant, gateway = _gateway_for(db, gateways, session_id)
     ours = new_ordered_id("at_")
-    intend = partial(_intend, db, session_id, wallet_code, device, ours=ours, now=clock())
+    intend = partial(_intend, db, session_id, wallet_code, device, ours=ours, now=clock(), knows_user=bool(openid))
     attempt, new = retrying.run(db, intend, finds_itself=True)
     if not new:
         return attempt
     crash_point("attempt.intended")
-    order = retrying.run(db, lambda: _ordered(db, terms, merchant, attempt), finds_itself=True)
+    order = retrying.run(db, lambda: _ordered(db, terms, merchant, attempt, openid), finds_itself=True)
     outcome = _call(db, gateway, terms, order, clock)
     crash_point("attempt.answered")
     record = partial(_record, db, gateways, terms, attempt, outcome=outcome, now=clock())
@@ -88,7 +91,7 @@ def _gateway_for(db: Session, gateways: Gateways, session_id: str) -> tuple[Merc
 
 
 def _intend(
-    db: Session, session_id: str, wallet_code: str, device: Device, *, ours: str, now: datetime
+    db: Session, session_id: str, wallet_code: str, device: Device, *, ours: str, now: datetime, knows_user: bool
 ) -> tuple[Attempt, bool]:
     """Commit the intent, under the id `ours`. The unique index on live attempts decides between two who ask at once.
 
@@ -97,13 +100,16 @@ def _intend(
     _enter(db, session_id, now)
     session = db.get_one(CheckoutSession, session_id, populate_existing=True)
     merchant = db.get_one(Merchant, session.merchant_id)
-    pay_type = _pay_type(db, merchant, session, wallet_code, device)
+    pay_type = _pay_type(db, merchant, session, wallet_code, device, knows_user=knows_user)
     seen = _attempts_of(db, session.id)
     live = _live(seen)
     if live and live.id == ours:
         db.rollback()
         return live, True
-    if live and live.pay_type == pay_type.code and now < live.ends_at and not _fruitless(live):
+    wanted = live and (
+        knows_user or (live.pay_type == pay_type.code and not renewing.worn(merchant, session, live, now))
+    )
+    if live and wanted and now < live.ends_at and not _fruitless(live):
         db.rollback()
         return live, False
     _refuse_floods(db, seen, now)
@@ -126,13 +132,15 @@ def _intend(
     return attempt, True
 
 
-def _pay_type(db: Session, merchant: Merchant, session: CheckoutSession, wallet_code: str, device: Device) -> PayType:
+def _pay_type(
+    db: Session, merchant: Merchant, session: CheckoutSession, wallet_code: str, device: Device, *, knows_user: bool
+) -> PayType:
     """Raises Invalid for a wallet that is not offered."""
     choices = offered(merchant.choices, currency=session.currency, amount=session.amount, narrowed=session.wallets)
     if wallet_code not in {wallet.code for wallet in choices}:
         db.rollback()
         raise Invalid({"wallet": f"must be one of {', '.join(w.code for w in choices)}"})
-    return pay_type_for(WALLETS[wallet_code], device, merchant.options.get("pay_types", ()))
+    return pay_type_for(WALLETS[wallet_code], device, merchant.options.get("pay_types", ()), knows_user=knows_user)
 
 
 def _enter(db: Session, session_id: str, now: datetime) -> None:
@@ -202,7 +210,7 @@ def _new_attempt(
     device: Device,
     now: datetime,
 ) -> Attempt:
-    minutes = _code_minutes(merchant, session, now)
+    minutes = renewing.code_minutes(merchant, session, now)
     return Attempt(
         id=attempt_id,
         session_id=session.id,
@@ -218,14 +226,8 @@ def _new_attempt(
     )
 
 
-def _code_minutes(merchant: Merchant, session: CheckoutSession, now: datetime) -> int:
-    """How long the code shall live: no longer than the session, within QFPay's 5 to 120 minutes (qfpay.md 3.5)."""
-    left = -(-(session.expires_at - now).total_seconds() // 60)
-    return int(max(5, min(left, merchant.options.get("code_minutes", CODE_MINUTES), 120)))
-
-
-def _ordered(db: Session, terms: Terms, merchant: Merchant, attempt: Attempt) -> PaymentOrder:
-    order = _order(terms, merchant, db.get_one(CheckoutSession, attempt.session_id), attempt)
+def _ordered(db: Session, terms: Terms, merchant: Merchant, attempt: Attempt, openid: str | None) -> PaymentOrder:
+    order = replace(_order(terms, merchant, db.get_one(CheckoutSession, attempt.session_id), attempt), openid=openid)
     db.commit()  # nothing stays open while we call, and what was read stays readable
     return order
 
@@ -238,7 +240,7 @@ def _order(terms: Terms, merchant: Merchant, session: CheckoutSession, attempt: 
         amount=session.amount,
         currency=session.currency,
         created_at=attempt.created_at,
-        minutes=_code_minutes(merchant, session, attempt.created_at),
+        minutes=renewing.code_minutes(merchant, session, attempt.created_at),
         goods_name=session.description or (session.items[0]["name"] if session.items else "") or merchant.name,
         return_url=f"{terms.page_of(session.id)}/return",
         notify_url=f"{terms.public_url}/notify/{merchant.id}",
@@ -252,7 +254,9 @@ def _record(
 ) -> None:
     """Commit what became of the call. A success that overtook the answer stays: the table absorbs it."""
     # Drawn before the first write, which locks SQLite.
-    code = qr.draw(outcome.target) if isinstance(outcome, Accepted) and not attempt.on_phone else None
+    # On phones too: whoever has the wallet on another one scans it there.
+    scannable = not PAY_TYPES[attempt.pay_type].needs_openid
+    code = qr.draw(outcome.target) if isinstance(outcome, Accepted) and scannable else None
     touch_session(db, attempt.session_id)  # first: it locks the session, and events carry the new version
     match outcome:
         case Accepted(syssn=syssn, target=target, raw=raw):
