@@ -1,0 +1,107 @@
+"""Slowing down whoever guesses, without shutting out the person whose account it is (safety.md S27)."""
+
+import hashlib
+import ipaddress
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Update, case, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from checkout.domain.errors import TooManyAttempts
+from checkout.store.people import WrongTries
+
+
+@dataclass(frozen=True)
+class Limit:
+    """So many tries within so long, then none until the time is over."""
+
+    tries: int
+    within: timedelta
+
+
+HERE = Limit(10, timedelta(minutes=5))  # one account from one address
+ACCOUNT = Limit(50, timedelta(minutes=15))  # one account from all addresses but those where its person has been
+ADDRESS = Limit(100, timedelta(minutes=5))  # all accounts from one address: an office shares one
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody who says that an account is theirs. What is kept of both is a digest."""
+
+    email: str
+    address: str
+
+    @property
+    def here(self) -> str:
+        return _digest("here", self.email, neighbourhood(self.address))
+
+    @property
+    def account(self) -> str:
+        return _digest("account", self.email)
+
+    @property
+    def place(self) -> str:
+        return _digest("address", neighbourhood(self.address))
+
+
+def neighbourhood(address: str) -> str:
+    """The address, or its network where one customer has a whole network to himself (IPv6)."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else str(found)
+
+
+def count_try(db: Session, caller: Caller, now: datetime) -> None:
+    """Count one try before its outcome is known, so that a crowd at once is counted too, and commit.
+
+    Raises TooManyAttempts. Guesses of strangers never keep out a person at an address where they signed in before.
+    """
+    known_here = db.scalar(select(WrongTries.right_at).where(WrongTries.who == caller.here)) is not None
+    limits = [(caller.here, HERE), (caller.place, ADDRESS)] if known_here else [
+        (caller.here, HERE), (caller.account, ACCOUNT), (caller.place, ADDRESS),
+    ]  # fmt: skip
+    waits = [_count(db, who, limit, now) for who, limit in limits]
+    db.commit()
+    if longest := max(waits):
+        raise TooManyAttempts("too many tries; wait a little", longest)
+
+
+def forgive(db: Session, caller: Caller, now: datetime) -> None:
+    """The try was right: it and those before it here do not count. Commits nothing."""
+    db.execute(_of(caller.here).values(tries=0, right_at=now))
+    for who in (caller.account, caller.place):
+        db.execute(_of(who).where(WrongTries.tries > 0).values(tries=WrongTries.tries - 1))
+
+
+def _count(db: Session, who: str, limit: Limit, now: datetime) -> int:
+    """Seconds to wait; 0: go on."""
+    over = WrongTries.since <= now - limit.within
+    counting = (
+        _of(who)
+        .values(tries=case((over, 1), else_=WrongTries.tries + 1), since=case((over, now), else_=WrongTries.since))
+        .returning(WrongTries.tries, WrongTries.since)
+    )
+    counted = db.execute(counting).first()
+    if counted is None:
+        try:
+            with db.begin_nested():
+                db.add(WrongTries(who=who, tries=1, since=now, right_at=None))
+                db.flush()
+            return 0
+        except IntegrityError:  # somebody else counted the first one a moment ago
+            counted = db.execute(counting).one()
+    left = (counted.since + limit.within - now).total_seconds()
+    return max(math.ceil(left), 1) if counted.tries > limit.tries else 0
+
+
+def _of(who: str) -> Update:
+    return update(WrongTries).where(WrongTries.who == who).execution_options(synchronize_session=False)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

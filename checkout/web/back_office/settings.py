@@ -1,0 +1,153 @@
+"""Settings of a shop: its people and the log of what was done. Further pages stand beside these."""
+
+from flask import Blueprint, abort, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from wtforms import SelectChoice, SelectField, StringField
+from wtforms.validators import InputRequired, Length
+
+from checkout.domain.errors import Invalid, Refused
+from checkout.domain.roles import May, StaffRole
+from checkout.services import people, sign_ins
+from checkout.store import office_queries
+from checkout.web.back_office import guard
+from checkout.web.back_office.account import ProofForm
+from checkout.web.back_office.guard import needs
+from checkout.web.back_office.look import page
+from checkout.web.context import db, now, parts, reading_db
+
+bp = Blueprint("settings", __name__, url_prefix="/<shop_id>/settings")
+
+ROWS = 100
+ROLES = [SelectChoice(role.value) for role in StaffRole]
+
+# The pages of the settings: what one needs, the page, what it is called.
+PAGES = (
+    (May.SHOP, "office.settings.start.show", "Getting started"),
+    (May.SHOP, "office.settings.shop.show", "Shop"),
+    (May.ENDPOINTS, "office.settings.endpoints.listing", "Webhooks"),
+    (May.KEYS, "office.settings.keys.listing", "API keys"),
+    (May.PEOPLE, "office.settings.staff", "People"),
+    (May.READ_LOG, "office.settings.log", "Log"),
+)
+
+
+class PersonForm(ProofForm):
+    email = StringField(validators=[InputRequired(), Length(max=254)])
+    role = SelectField(choices=ROLES)
+
+
+class RoleForm(ProofForm):
+    role = SelectField(choices=[*ROLES, SelectChoice("")])
+
+
+def tabs() -> list[tuple[str, str, bool]]:
+    """Address, name, whether we are there."""
+    shop = guard.shop()
+    return [
+        (url_for(endpoint, shop_id=shop.id), name, _are_at(endpoint))
+        for what, endpoint, name in PAGES
+        if shop.may(what)
+    ]
+
+
+def _are_at(endpoint: str) -> bool:
+    """Also when a form was sent there, or a page below it is shown."""
+    home, blueprint = "office.settings", endpoint.rpartition(".")[0]
+    return endpoint == request.endpoint or (blueprint == request.blueprint and blueprint != home)
+
+
+@bp.get("")
+@needs(May.READ_LOG)
+def log() -> ResponseReturnValue:
+    """What was done, newest first."""
+    given = request.args.get("before", "")
+    before = int(given) if given.isascii() and given.isdigit() and len(given) < 18 else None
+    entries = office_queries.log_entries(reading_db(), guard.shop().id, before=before, limit=ROWS + 1)
+    names = {f"person/{person.id}": person.email for person, _ in people.people_of(reading_db(), guard.shop().id)}
+    return page(
+        "office/log.html",
+        tabs=tabs(),
+        entries=entries[:ROWS],
+        names=names,
+        before=entries[ROWS - 1].id if len(entries) > ROWS else None,
+    )
+
+
+@bp.get("/people")
+@needs(May.PEOPLE)
+def staff() -> ResponseReturnValue:
+    return _staff()
+
+
+@bp.post("/people")
+@needs(May.PEOPLE)
+def invite() -> ResponseReturnValue:
+    """Lets somebody in. The link is shown once, for the owner to hand over: we send no mail."""
+    form = PersonForm()
+    if not form.validate_on_submit():
+        return _staff(422, problem="email")
+    if not guard.proves_now(form.proof.data or ""):
+        return _staff(403, problem="proof", typed=form.email.data)
+    actor, role = guard.visitor().actor, StaffRole(form.role.data)
+    known = {person.email for person, _ in people.people_of(reading_db(), guard.shop().id)}
+    if sign_ins.normal_email(form.email.data) in known:
+        return _staff(409, problem="here", typed=form.email.data)
+    try:
+        invited = people.add_person(db(), guard.shop().id, form.email.data, role, actor=actor, now=now())
+    except Invalid:
+        return _staff(422, problem="email", typed=form.email.data)
+    return _staff(link=_link(invited.token), invited=invited.person.email)
+
+
+@bp.post("/people/<person_id>/role")
+@needs(May.PEOPLE)
+def change_role(person_id: str) -> ResponseReturnValue:
+    form = RoleForm()
+    if not form.validate_on_submit():
+        abort(400)
+    people.person_of(reading_db(), guard.shop().id, person_id)
+    if not guard.proves_now(form.proof.data or ""):
+        return _staff(403, problem="proof")
+    role = StaffRole(form.role.data) if form.role.data else None
+    try:
+        people.set_role(db(), guard.shop().id, person_id, role, actor=guard.visitor().actor, now=now())
+    except Refused:
+        db().rollback()
+        return _staff(409, problem="last_owner")
+    flash("changed")
+    return redirect(url_for(".staff", shop_id=guard.shop().id), 303)
+
+
+@bp.post("/people/<person_id>/invitation")
+@needs(May.PEOPLE)
+def invite_again(person_id: str) -> ResponseReturnValue:
+    """Another link for somebody who has not arrived yet."""
+    form = ProofForm()
+    person = people.person_of(reading_db(), guard.shop().id, person_id)
+    if not people.may_be_invited(reading_db(), guard.shop().id, person):
+        return _staff(409, problem="arrived")
+    if not form.validate_on_submit() or not guard.proves_now(form.proof.data or ""):
+        return _staff(403, problem="proof")
+    token = people.invite_again(db(), person, actor=guard.visitor().actor, now=now())
+    return _staff(link=_link(token), invited=person.email)
+
+
+def _link(token: str | None) -> str:
+    path = url_for("office.invitations.show", token=token) if token else url_for("office.signing_in.home")
+    return f"{parts().config.PUBLIC_URL}{path}"
+
+
+def _staff(
+    status: int = 200, *, problem: str = "", typed: str | None = "", link: str = "", invited: str = ""
+) -> ResponseReturnValue:
+    return page(
+        "office/people.html",
+        status=status,
+        tabs=tabs(),
+        staff=people.people_of(reading_db(), guard.shop().id),
+        roles=[role.value for role in StaffRole],
+        problem=problem,
+        typed=typed,
+        link=link,
+        invited=invited,
+    )

@@ -1,0 +1,124 @@
+"""Signing in with a password and a second factor, and signing out."""
+
+from flask import Blueprint, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import PasswordField, StringField
+from wtforms.validators import InputRequired, Length
+
+from checkout.domain.errors import TooManyAttempts
+from checkout.services import people, sign_ins
+from checkout.web.back_office import guard
+from checkout.web.back_office.guard import Open, needs
+from checkout.web.back_office.look import page
+from checkout.web.context import db, now, parts, reading_db
+
+bp = Blueprint("signing_in", __name__)
+
+
+class OfficeForm(FlaskForm):
+    """The guard has checked the CSRF token of every form before a view runs."""
+
+    class Meta:
+        csrf = False
+
+
+class PasswordForm(OfficeForm):
+    email = StringField(validators=[InputRequired(), Length(max=254)])
+    password = PasswordField(validators=[InputRequired(), Length(max=200)])
+
+
+class CodeForm(OfficeForm):
+    code = StringField(validators=[InputRequired(), Length(max=20)])
+
+
+@bp.get("", strict_slashes=False)
+@needs(Open.SIGNED_IN)
+def home() -> ResponseReturnValue:
+    """The first shop's payments."""
+    shops = people.shops_of(reading_db(), guard.visitor().person)
+    if not shops:
+        return page("office/no_shop.html")
+    return redirect(url_for("office.payments.listing", shop_id=shops[0][0].id), 303)
+
+
+@bp.get("/sign-in")
+@needs(Open.ANYBODY)
+def show() -> ResponseReturnValue:
+    here = guard.visitor_or_none()
+    if here and here.complete:
+        return redirect(url_for("office.signing_in.home"), 303)
+    return page("office/sign_in.html", email="", problem="", next=_next())
+
+
+@bp.post("/sign-in")
+@needs(Open.ANYBODY)
+def sign_in() -> ResponseReturnValue:
+    form = PasswordForm()
+    try:
+        let = form.validate_on_submit() and sign_ins.by_password(
+            db(), form.email.data, form.password.data, guard.browser(), now()
+        )
+    except TooManyAttempts as error:
+        return _too_many("office/sign_in.html", error, email=form.email.data, next=_next())
+    if not let:
+        return page("office/sign_in.html", status=422, email=form.email.data or "", problem="wrong", next=_next())
+    guard.let_in(*let)
+    if not let[0].complete:
+        return redirect(url_for("office.signing_in.code", next=_next() or None), 303)
+    return redirect(_next() or url_for("office.signing_in.home"), 303)
+
+
+@bp.get("/sign-in/code")
+@needs(Open.HALFWAY)
+def code() -> ResponseReturnValue:
+    if guard.visitor().complete:
+        return redirect(url_for("office.signing_in.home"), 303)
+    return page("office/code.html", problem="", next=_next())
+
+
+@bp.post("/sign-in/code")
+@needs(Open.HALFWAY)
+def check_code() -> ResponseReturnValue:
+    here, form = guard.visitor(), CodeForm()
+    if here.complete:
+        return redirect(url_for("office.signing_in.home"), 303)
+    try:
+        let = form.validate_on_submit() and sign_ins.by_code(db(), parts().vault, here, form.code.data, now())
+    except TooManyAttempts as error:
+        return _too_many("office/code.html", error, next=_next())
+    if not let:
+        return page("office/code.html", status=422, problem="wrong", next=_next())
+    guard.let_in(*let)
+    return redirect(_next() or url_for("office.signing_in.home"), 303)
+
+
+@bp.post("/sign-out")
+@needs(Open.HALFWAY)
+def sign_out() -> ResponseReturnValue:
+    sign_ins.sign_out(db(), guard.visitor(), now())
+    guard.let_out()
+    return redirect(url_for("office.signing_in.show"), 303)
+
+
+@bp.post("/sign-out-everywhere")
+@needs(Open.ENROLLING)
+def sign_out_everywhere() -> ResponseReturnValue:
+    sign_ins.sign_out_everywhere(db(), guard.visitor(), now())
+    guard.let_out()
+    return redirect(url_for("office.signing_in.show"), 303)
+
+
+def _too_many(template: str, error: TooManyAttempts, **about: str) -> ResponseReturnValue:
+    minutes = -(-error.retry_after // 60)
+    response = page(template, status=429, problem="too_many", minutes=minutes, **about)
+    response.headers["Retry-After"] = str(error.retry_after)  # type: ignore[union-attr]
+    return response
+
+
+def _next() -> str:
+    """Where to go afterwards: a page of the back office, and nothing else that a link could say."""
+    wished = request.values.get("next", "")
+    if wished.startswith("/merchant/") and "//" not in wished and "\\" not in wished and wished.isprintable():
+        return wished
+    return ""

@@ -1,0 +1,119 @@
+"""An owner's morning and a clerk's afternoon, in Chromium, against the whole product."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.cast import Person
+from tests.browser.conftest import ensemble, person
+from tests.browser.ensemble import Ensemble
+
+__all__ = ["ensemble", "person"]
+
+PAGES = (
+    "payments",
+    "reviews",
+    "takings",
+    "deliveries",
+    "links",
+    "links/new",
+    "settings/start",
+    "settings/shop",
+    "settings/webhooks",
+    "settings/api-keys",
+    "settings/people",
+)
+EMAIL, PASSWORD = "bo@shop.example", "four quiet boats at noon"
+
+
+@pytest.fixture(scope="module")
+def office(ensemble: Ensemble) -> str:
+    """Bo's invitation, printed for the operator of the service."""
+    return ensemble._flask("person", "add", "--email", EMAIL).split()[0]
+
+
+def arrive(page: Page, link: str) -> None:
+    page.goto(link)
+    page.get_by_label("New password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Later").click()
+    page.wait_for_url("**/payments")
+
+
+def sign_in(page: Page, ensemble: Ensemble) -> None:
+    page.goto(f"{ensemble.url}/merchant")
+    page.get_by_label("E-mail address").fill(EMAIL)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/payments")
+
+
+def test_an_owner_arrives_finds_an_order_refunds_a_part_and_reads_the_log(
+    ensemble: Ensemble, person: Callable[..., Person], office: str
+) -> None:
+    session = ensemble.open_session(reference="WC-1234")
+    ensemble.picks(session["url"], "alipay_hk")
+    ensemble.pays(session["url"])
+    page = person().page
+    arrive(page, office)
+    expect(page.locator("aside.sandbox")).to_contain_text("no real money")
+    page.keyboard.press("/")
+    page.keyboard.type("1234")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="WC-1234").click()
+    refund = page.locator("#refund")
+    refund.get_by_label("Amount in HKD").fill("28.00")
+    refund.get_by_role("button", name="Refund").dblclick()
+    expect(page.get_by_role("status")).to_contain_text("on its way")
+    assert [refund["amount"] for refund in ensemble.session(session["id"])["refunds"]] == [2800]
+    expect(refund).to_contain_text("HK$100.00")
+    page.get_by_role("link", name="Settings").click()
+    expect(page.locator("table")).to_contain_text("Asked for a refund")
+    page.get_by_role("link", name="Takings").click()
+    with page.expect_download() as waiting:
+        page.locator("a[href*='export.csv']").click()
+    assert waiting.value.path().read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+@pytest.mark.parametrize("settings", [{"viewport": {"width": 360, "height": 740}}, {"color_scheme": "dark"}])
+def test_every_page_fits_and_axe_finds_nothing(
+    ensemble: Ensemble, person: Callable[..., Person], office: str, settings: dict[str, object]
+) -> None:
+    clerk = person(**settings)
+    page = clerk.page
+    sign_in(page, ensemble)
+    shop = page.url.rpartition("/")[0]
+    page.get_by_role("link", name=re.compile("WC-|TEA-")).first.click()
+    for address in (page.url, *(f"{shop}/{path}" for path in PAGES)):
+        page.goto(address)
+        assert clerk.sideways() == 0, address
+        assert Axe().run(page).response["violations"] == [], address
+
+
+def test_an_owner_makes_a_link_copies_it_and_sees_what_was_told(
+    ensemble: Ensemble, person: Callable[..., Person], office: str
+) -> None:
+    page = person().page
+    sign_in(page, ensemble)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("link", name="Links").click()
+    page.get_by_role("link", name="Make a link").click()
+    page.get_by_label("Name").fill("Counter")
+    page.get_by_label("The shopper enters it").check()
+    expect(page.get_by_label("How much")).to_be_hidden()
+    page.get_by_label("At most").fill("500")
+    page.get_by_role("button", name="Make the link").click()
+    expect(page.get_by_role("status")).to_contain_text("The link is made")
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.locator("[data-copy]").inner_text()
+    page.goto(copied)
+    expect(page.locator("form")).to_be_visible()
+    page.go_back()
+    page.get_by_role("link", name="Deliveries").click()
+    page.get_by_role("link", name="Order paid").first.click()
+    expect(page.locator(".badge")).to_contain_text("Delivered")
