@@ -11,30 +11,66 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from checkout import cli, logs
+from checkout.domain import rsa2
 from checkout.domain.vault import Vault
 from checkout.gateway.accounts import Gateways
+from checkout.gateway.alipay import Alipay
+from checkout.gateway.alipay import App as AlipayApp
 from checkout.gateway.transport import Transport
+from checkout.services.inside_alipay import CALLBACK
 from checkout.services.terms import Terms
 from checkout.services.webhooks import WebhookSender
 from checkout.store.clock import DatabaseClock
 from checkout.store.engine import make_engine, reading_engine, writing_sessions
 from checkout.web import (
+    alipay,
+    back_office,
     context,
+    docs,
+    embed,
+    endpoints_api,
     errors,
+    events_api,
     filters,
     guards,
     headers,
+    keys_api,
     language,
+    limits,
+    links,
     merchant_api,
+    metrics,
     notify,
     platform,
+    request_ids,
+    scanning,
     shopper,
+    signed_links,
+    statement,
 )
 from checkout.web.assets import load_assets
 from config import ROOT, Config
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+VIEWS = (
+    shopper,
+    alipay,
+    merchant_api,
+    docs,
+    metrics,
+    notify,
+    platform,
+    signed_links,
+    links,
+    events_api,
+    endpoints_api,
+    keys_api,
+    embed,
+    scanning,
+    statement,
+)
 
 
 def create_app(
@@ -60,11 +96,15 @@ def create_app(
     filters.install(app)
     errors.install(app)
     headers.install(app)
+    metrics.install(app)
+    request_ids.install(app)
     app.before_request(guards.refuse_foreign_hosts)
     app.before_request(guards.refuse_nul)
+    limits.install(app)
     app.teardown_appcontext(context.close_db)
-    for view in (shopper, merchant_api, notify, platform):
+    for view in VIEWS:
         app.register_blueprint(view.bp)
+    back_office.install(app)
     cli.install(app)
     _mount(app, config)
     if config.PROXY_HOPS:
@@ -83,6 +123,7 @@ def _join(
         (ROOT / "instance").mkdir(exist_ok=True)
     engine = make_engine(config.DATABASE_URL)
     vault = Vault(config.SECRET_KEY)
+    transport = Transport(gateway_http)
     return context.Parts(
         config=config,
         engine=engine,
@@ -92,7 +133,7 @@ def _join(
         vault=vault,
         gateways=Gateways(
             vault,
-            Transport(gateway_http),
+            transport,
             pay_url_hosts=config.PAY_URL_HOSTS,
             sandbox_url=f"{config.sandbox_url}/" if config.SANDBOX else None,
             loopback=not config.production,
@@ -100,7 +141,27 @@ def _join(
         ),
         sender=sender or WebhookSender(loopback_allowed=not config.production),
         terms=Terms(config.PUBLIC_URL, not config.production, config.GATEWAY_RATE_PER_MINUTE),
-        assets=load_assets(ROOT / "static"),
+        assets=load_assets(ROOT / "static", pretend_bridge=ROOT / "sandbox" / "bridge.js" if config.SANDBOX else None),
+        alipay=_alipay(config, transport),
+    )
+
+
+def _alipay_key(config: Config) -> rsa2.PrivateKey | None:
+    return rsa2.read_private_key(config.ALIPAY_PRIVATE_KEY) if config.ALIPAY_APP_ID else None
+
+
+def _alipay(config: Config, transport: Transport) -> Alipay | None:
+    if (key := _alipay_key(config)) is None:
+        return None
+    return Alipay(
+        AlipayApp(
+            app_id=config.ALIPAY_APP_ID,
+            key=key,
+            auth_url=config.ALIPAY_AUTH_URL,
+            gateway_url=config.ALIPAY_GATEWAY_URL,
+            alipay_key=rsa2.read_public_key(config.ALIPAY_PUBLIC_KEY) if config.ALIPAY_PUBLIC_KEY else None,
+        ),
+        transport,
     )
 
 
@@ -108,12 +169,16 @@ def _mount(app: Flask, config: Config) -> None:
     """In development the pretend gateway and shop stand beside us; in production they are not even imported."""
     mounts: dict[str, WSGIApplication] = {}
     if config.SANDBOX:
-        from sandbox import Credential, create_sandbox
+        from sandbox import AlipayApp as PretendApp
+        from sandbox import Credential, Platform, create_sandbox
 
+        app_key = _alipay_key(config)
+        apps = {config.ALIPAY_APP_ID: PretendApp(app_key.public_key(), config.PUBLIC_URL + CALLBACK)} if app_key else {}
         mounts["/sandbox"] = create_sandbox(
             ledger=config.SANDBOX_LEDGER,
             public_url=config.sandbox_url,
             credentials={config.QFPAY_APP_CODE: Credential(config.QFPAY_CLIENT_KEY)},
+            alipay=Platform(apps),
         )
     if config.DEMO_SHOP:
         from demo_shop import create_demo_shop

@@ -5,17 +5,21 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from checkout.domain import rsa2
 from checkout.domain.links import problem_with_origin, problem_with_return_url
+from checkout.domain.rates import Rate, read_rates
 from checkout.domain.wallets import WalletChoice
 
 HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+", re.ASCII)
 ROOT = Path(__file__).resolve().parent
 SHORTEST_SECRET = 32
+SHORTEST_TOKEN = 16
 LONGEST_PUBLIC_URL = 150
 
 
@@ -69,8 +73,15 @@ class Config(BaseModel):
     MERCHANT_CODE_MINUTES: int = Field(default=30, ge=5, le=120)
 
     PAY_URL_HOSTS: Words = ("alipay.com",)
+    ALIPAY_APP_ID: str = Field(default="", max_length=32)
+    ALIPAY_PRIVATE_KEY: str = Field(default="", repr=False)
+    ALIPAY_PUBLIC_KEY: str = Field(default="", repr=False)
+    ALIPAY_AUTH_URL: str = "https://openauth.alipay.com/oauth2/publicAppAuthorize.htm"
+    ALIPAY_GATEWAY_URL: str = "https://openapi.alipay.com/gateway.do"
     GATEWAY_RATE_PER_MINUTE: int = Field(default=300, ge=10, le=400)
     GATEWAY_STRICT_SIGNATURE: bool = False
+    RATE_LIMITS: str = "on"
+    METRICS_TOKEN: str = Field(default="", repr=False)
 
     SANDBOX: bool = False
     SANDBOX_LEDGER: str = str(ROOT / "instance" / "sandbox.db")
@@ -86,6 +97,11 @@ class Config(BaseModel):
     @property
     def on_sqlite(self) -> bool:
         return self.DATABASE_URL.startswith("sqlite")
+
+    @cached_property
+    def rates(self) -> dict[str, Rate]:
+        """How often one caller may call, by the name of the limit."""
+        return read_rates(self.RATE_LIMITS)
 
     @property
     def embedded_worker(self) -> bool:
@@ -151,9 +167,38 @@ def _problems(config: Config) -> list[str]:
         found.append("Set DATABASE_URL to a sqlite:/// or postgresql:// address.")
     if bool(config.QFPAY_APP_CODE) != bool(config.QFPAY_CLIENT_KEY):
         found.append("Set QFPAY_APP_CODE and QFPAY_CLIENT_KEY together, or neither.")
+    if problem := _problem_of_rates(config.RATE_LIMITS):
+        found.append(f"Set RATE_LIMITS to on, off, or figures such as api=600/minute,link=60/minute: {problem}.")
+    if config.METRICS_TOKEN and len(config.METRICS_TOKEN) < SHORTEST_TOKEN:
+        found.append(f"Set METRICS_TOKEN to a random value of {SHORTEST_TOKEN} characters or more, or unset it.")
     if not all(HOST_NAME.fullmatch(host) for host in config.PAY_URL_HOSTS):
         found.append("Set PAY_URL_HOSTS to host names only, such as alipay.com, separated by commas.")
+    found += _problems_of_alipay(config)
     return found + _problems_of_merchant(config) + (_refused_in_production(config) if config.production else [])
+
+
+def _problems_of_alipay(config: Config) -> list[str]:
+    found = []
+    if bool(config.ALIPAY_APP_ID) != bool(config.ALIPAY_PRIVATE_KEY):
+        found.append("Set ALIPAY_APP_ID and ALIPAY_PRIVATE_KEY together, or neither.")
+    for name, read in (("ALIPAY_PRIVATE_KEY", rsa2.read_private_key), ("ALIPAY_PUBLIC_KEY", rsa2.read_public_key)):
+        try:
+            if text := getattr(config, name):
+                read(text)
+        except ValueError as reason:
+            found.append(f"Set {name} to a key as Alipay's own tools make it, in PEM or its base64: it {reason}.")
+    for name in ("ALIPAY_AUTH_URL", "ALIPAY_GATEWAY_URL"):
+        if problem := problem_with_return_url(getattr(config, name), origins=(), http_allowed=not config.production):
+            found.append(f"Set {name} to another address: it {problem}.")
+    return found
+
+
+def _problem_of_rates(text: str) -> str | None:
+    try:
+        read_rates(text)
+    except ValueError as problem:
+        return str(problem)
+    return None
 
 
 def _problems_of_merchant(config: Config) -> list[str]:

@@ -10,24 +10,41 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
 ROOT = Path(__file__).resolve().parent
+OWNER = "owner@demo.example"
 NOTES = ROOT / "instance" / "dev.json"
+ALIPAY_KEY = ROOT / "instance" / "alipay_app.pem"
 ANYWHERE = "0.0.0.0"  # noqa: S104 - only compared with: the person who set HOST wants the phone to reach us
 
 
 def keys() -> dict[str, str]:
     """Made once for this checkout, so that yesterday's demo orders can still be read today."""
     NOTES.parent.mkdir(exist_ok=True)
-    if not NOTES.exists():
+    made = dict(json.loads(NOTES.read_text())) if NOTES.exists() else {}
+    if "owner_password" not in made:
         made = {
             "app_code": "SANDBOX" + secrets.token_hex(12).upper(),
             "client_key": secrets.token_hex(16),
             "api_key": "sk_" + secrets.token_urlsafe(32),
             "webhook_secret": "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
-        }
-        with os.fdopen(os.open(NOTES, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as new:
+            "owner_password": "-".join(secrets.token_hex(2) for _ in range(4)),
+        } | made
+        with os.fdopen(os.open(NOTES, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as new:
             json.dump(made, new)
-    return dict(json.loads(NOTES.read_text()))
+    return made
+
+
+def alipay_key() -> str:
+    """A throw-away key for an app that only the sandbox's Alipay knows."""
+    if not ALIPAY_KEY.exists():
+        made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        text = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        with os.fdopen(os.open(ALIPAY_KEY, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as new:
+            new.write(text)
+    return ALIPAY_KEY.read_text()
 
 
 def lan_address() -> str:
@@ -59,6 +76,11 @@ def environment() -> dict[str, str]:
         "MERCHANT_WEBHOOK_SECRET": made["webhook_secret"],
         "DEMO_API_KEY": made["api_key"],
         "DEMO_WEBHOOK_SECRET": made["webhook_secret"],
+        "DEMO_OWNER_PASSWORD": made["owner_password"],
+        "ALIPAY_APP_ID": "2021000000000000",
+        "ALIPAY_PRIVATE_KEY": alipay_key(),
+        "ALIPAY_AUTH_URL": f"{env['PUBLIC_URL']}/sandbox/alipay/authorize",
+        "ALIPAY_GATEWAY_URL": f"http://127.0.0.1:{port}/sandbox/alipay/gateway.do",
     }
 
 
@@ -67,6 +89,8 @@ def announce(env: dict[str, str]) -> None:
     lines = [f"Checkout      {url}"]
     if env.get("SANDBOX"):
         lines = [f"Demo shop     {url}/demo/", *lines, f"Sandbox       {url}/sandbox/   (pretend QFPay and its wallet)"]
+    if "DEMO_OWNER_PASSWORD" in env:
+        lines.append(f"Back office   {url}/merchant   ({OWNER}, password {env['DEMO_OWNER_PASSWORD']})")
     if env["HOST"] == ANYWHERE:
         lines.append("A phone in the same network opens the same addresses.")
     print("\n" + "\n".join(f"  {line}" for line in lines) + "\n\n  Ctrl-C stops all of it.\n", flush=True)
@@ -76,6 +100,9 @@ def main() -> int:
     env = environment()
     python = sys.executable
     subprocess.run([python, "-m", "flask", "--app", "app", "db", "upgrade"], env=env, cwd=ROOT, check=True)
+    if "DEMO_OWNER_PASSWORD" in env:
+        command = [python, "-m", "flask", "--app", "app", "person", "demo", "--email", OWNER]
+        subprocess.run(command, env=env, cwd=ROOT, check=True)
     announce(env)
     web = subprocess.Popen([python, "-m", "gunicorn", "app:create_app()"], env=env, cwd=ROOT)
     # Ctrl-C reaches gunicorn by itself; a plain SIGTERM to us must be passed on.

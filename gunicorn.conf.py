@@ -1,7 +1,9 @@
 """How gunicorn serves the web process; a platform sets PORT, HOST and WEB_CONCURRENCY."""
 
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # gunicorn reads this 
 from config import Config
 
 # A bad setting stops the start here, with its one sentence; in a worker it would be tried again for ever.
-Config.from_env()
+_config = Config.from_env()
+
+# Where the workers leave what they have measured, so that any of them can answer for all (checkout/web/metrics.py).
+_measured = tempfile.mkdtemp(prefix="sampan-metrics-") if _config.METRICS_TOKEN else None
+if _measured:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = _measured
 
 # A platform that routes to us sets PORT and expects every interface; a developer's machine stays private.
 _platform = os.environ.get("ENV") == "production" and "PORT" in os.environ
@@ -64,3 +71,9 @@ def worker_exit(_server: Any, worker: Any) -> None:
 
     if hasattr(worker, "wsgi"):  # the app may have refused to start
         stop_background(worker.wsgi)
+
+
+def on_exit(_server: Any) -> None:
+    """The figures begin anew with the next start, as Prometheus expects of counters."""
+    if _measured:
+        shutil.rmtree(_measured, ignore_errors=True)

@@ -1,12 +1,24 @@
 """Settings: read once, checked once, and refused with one sentence that says what to set."""
 
+from functools import cache
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from config import BadSetting, Config
 
 SECRET = "s" * 40
+
+
+@cache
+def rsa_key(bits: int) -> str:
+    """PKCS#1, as older tools write it."""
+    made = rsa.generate_private_key(public_exponent=65537, key_size=bits)
+    return made.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+
+
 GOOD = {
     "ENV": "production",
     "SECRET_KEY": SECRET,
@@ -104,6 +116,11 @@ def test_sqlite_is_welcome_in_production_on_a_disk_that_stays() -> None:
     ({"MERCHANT_CODE_MINUTES": "4"},           "MERCHANT_CODE_MINUTES"),
     ({"QFPAY_SIGN_TYPE": "sha1"},              "QFPAY_SIGN_TYPE"),
     ({"EMBEDDED_WORKER": "maybe"},             "EMBEDDED_WORKER"),
+    ({"RATE_LIMITS": "sometimes"},             "RATE_LIMITS"),
+    ({"RATE_LIMITS": "api=0/minute"},          "RATE_LIMITS"),
+    ({"RATE_LIMITS": "api=5/day"},             "RATE_LIMITS"),
+    ({"RATE_LIMITS": "pages=5/minute"},        "RATE_LIMITS"),
+    ({"METRICS_TOKEN": "short"},               "METRICS_TOKEN"),
     ({"DATABASE_URL": "mysql://h/d"},          "DATABASE_URL"),
     ({"PUBLIC_URL": "pay.example.com"},        "PUBLIC_URL"),
     ({"PUBLIC_URL": "https://pay.example?x"},  "PUBLIC_URL"),
@@ -141,3 +158,28 @@ def test_no_value_shows_in_a_refusal(name: str) -> None:
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         config().PORT = 1
+
+
+@pytest.mark.parametrize(("env", "told"), [
+    ({"ALIPAY_APP_ID": "2021001"},                                       "Set ALIPAY_APP_ID and ALIPAY_PRIVATE_KEY"),
+    ({"ALIPAY_APP_ID": "2021001", "ALIPAY_PRIVATE_KEY": "c2VjcmV0"},     "Set ALIPAY_PRIVATE_KEY to a key"),
+    ({"ALIPAY_APP_ID": "2021001", "ALIPAY_PRIVATE_KEY": "schlüssel"},    "Set ALIPAY_PRIVATE_KEY to a key"),
+    ({"ALIPAY_APP_ID": "2021001", "ALIPAY_PRIVATE_KEY": rsa_key(1024)},  "at least 2048 bits"),
+    ({"ALIPAY_PUBLIC_KEY": rsa_key(2048)},                               "Set ALIPAY_PUBLIC_KEY to a key"),
+    ({"ALIPAY_GATEWAY_URL": "http://openapi.alipay.com/", **GOOD},       "Set ALIPAY_GATEWAY_URL to another address"),
+    ({"ALIPAY_AUTH_URL": "javascript:alert(1)"},                         "Set ALIPAY_AUTH_URL to another address"),
+])  # fmt: skip
+def test_a_bad_alipay_app_stops_the_start_with_a_sentence(env: dict[str, str], told: str) -> None:
+    said = refusal({"SECRET_KEY": SECRET} | env)
+    assert told in said
+    assert "\n" not in said
+    assert not [value for name, value in env.items() if name.endswith("_KEY") and len(value) > 7 and value in said]
+
+
+def test_a_key_may_be_written_in_each_way_that_alipays_tools_know() -> None:
+    pem = rsa_key(2048)
+    bare = "".join(line for line in pem.splitlines() if "-----" not in line)
+    for written in (pem, pem.replace("\n", "\\n"), bare):
+        found = config(ALIPAY_APP_ID="2021001", ALIPAY_PRIVATE_KEY=written)
+        assert found.ALIPAY_APP_ID == "2021001"
+        assert bare[:40] not in repr(found)

@@ -123,5 +123,5 @@ def test_the_guides_snippet_knows_a_return_of_ours_from_any_other() -> None:
 
 def test_every_snippet_is_python() -> None:
     blocks = [code for path in DOCUMENTS for code in python_blocks(path)]
-    assert len(blocks) == 2
+    assert len(blocks) == 4
     assert all(ast.parse(code).body for code in blocks)

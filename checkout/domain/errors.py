@@ -6,6 +6,8 @@ CheckoutError                 anything below                                    
 ├── TooMuch                   a refund of more than is left, with the field named      → 422
 ├── PreconditionFailed        what the caller believes is no longer so                → 412
 ├── NotAuthentic              a signature or a key does not match                   → 401
+│   └── MistypedKey           an API key of ours that lost a character on its way   → 401
+├── NotAllowed                this key or this person may not do it                 → 403
 ├── NotFound                  there is no such thing, or it is another merchant's   → 404
 ├── Refused                   we understand, and say no                             → 409
 │   ├── SessionClosed         the session can no longer be paid                     → 409
@@ -50,6 +52,14 @@ class PreconditionFailed(CheckoutError):
 
 class NotAuthentic(CheckoutError):
     http_status = 401
+
+
+class MistypedKey(NotAuthentic):
+    pass
+
+
+class NotAllowed(CheckoutError):
+    http_status = 403
 
 
 class NotFound(CheckoutError):

@@ -28,7 +28,7 @@ class DeliveryStatus(StrEnum):
     DUE = "due"
     DONE = "done"
     DEAD = "dead"
-    BLOCKED = "blocked"  # held back: the endpoint said 410, or its address is one we never connect to
+    BLOCKED = "blocked"  # held back: the endpoint is switched off or said 410, or we never connect to its address
 
 
 class RefundStatus(StrEnum):
@@ -69,7 +69,7 @@ ATTEMPT_COMES_FROM: dict[AttemptStatus, frozenset[AttemptStatus]] = {
     A.SUCCEEDED: frozenset({A.CREATED, A.PENDING, A.UNKNOWN, A.FAILED, A.CLOSED}),
 }
 DELIVERY_COMES_FROM: dict[DeliveryStatus, frozenset[DeliveryStatus]] = {
-    D.DUE:     frozenset({D.DEAD, D.BLOCKED}),  # only a person sends it again
+    D.DUE:     frozenset({D.DONE, D.DEAD, D.BLOCKED}),  # only a person sends it again, if they wish also what was heard
     D.DONE:    frozenset({D.DUE}),
     D.DEAD:    frozenset({D.DUE}),
     D.BLOCKED: frozenset({D.DUE}),
@@ -86,6 +86,7 @@ REFUND_COMES_FROM: dict[RefundStatus, frozenset[RefundStatus]] = {
 # fmt: on
 
 FINAL_SESSION = frozenset({S.PAID, S.EXPIRED, S.CANCELLED})
+UNHEARD = frozenset({D.DUE, D.DEAD, D.BLOCKED})
 REFUND_IN_FLIGHT = frozenset({R.SENT, R.UNKNOWN})
 LIVE_ATTEMPT = frozenset({A.CREATED, A.PENDING, A.UNKNOWN})
 

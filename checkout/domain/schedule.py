@@ -17,11 +17,20 @@ CLAIM_LEASE = timedelta(seconds=30)  # longer than any gateway call: a crash lea
 IGNORED_EXPIRED_TIME = timedelta(minutes=35)  # 30 by QFPay's default, and 5 to be sure
 GRACE = timedelta(seconds=60)
 
+CODE_MINUTES = 30  # how long a code may be paid, unless the merchant or the session's deadline says otherwise
+# From here on the shopper is warned, and may have a fresh code with one key (WCAG 2.2.1, decision 0016).
+WARNING = timedelta(minutes=3)
+
 
 def code_ends_at(created_at: datetime, *, minutes: int, obeyed: bool) -> datetime:
     """When the code can surely no longer be paid. `minutes` is the expired_time that was sent."""
     life = timedelta(minutes=minutes)
     return created_at + (life if obeyed else max(life + timedelta(minutes=5), IGNORED_EXPIRED_TIME)) + GRACE
+
+
+def code_minutes(left: timedelta, wanted: int = CODE_MINUTES) -> int:
+    """How long a code shall live: no longer than the session, within QFPay's 5 to 120 minutes (qfpay.md 3.5)."""
+    return int(max(5, min(-(-left.total_seconds() // 60), wanted, 120)))
 
 
 def next_enquiry(now: datetime, *, created_at: datetime, ends_at: datetime, watched: bool) -> datetime | None:

@@ -23,7 +23,14 @@ from checkout.store.moves import lock_session, move_refund, touch_session
 
 
 def request_refund(
-    db: Session, merchant: Merchant, session: CheckoutSession, wish: RefundWish, *, key: str, now: datetime
+    db: Session,
+    merchant: Merchant,
+    session: CheckoutSession,
+    wish: RefundWish,
+    *,
+    key: str,
+    now: datetime,
+    actor: str = "",
 ) -> Answer:
     """Reserve the amount and queue the refund; commit. Never waits for the gateway.
 
@@ -38,8 +45,8 @@ def request_refund(
             raise PreconditionFailed(f"{left} is left, not {wish.amount_left}; read the session again")
         amount = left if wish.amount is None else wish.amount
         crash_point("refund.before_reserve")
-        actor = by_merchant(merchant.id)
-        refund = reserve(db, payment, amount, cause="merchant", reason=wish.reason, now=now, actor=actor)
+        asked_by = actor or by_merchant(merchant.id)
+        refund = reserve(db, payment, amount, cause="merchant", reason=wish.reason, now=now, actor=asked_by)
         if refund is None:
             raise TooMuch(
                 {"amount": f"must be at most what is left: {left}" if left else "must be absent: nothing is left"}

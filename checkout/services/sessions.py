@@ -3,7 +3,6 @@
 import json
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -40,21 +39,34 @@ def open_session(
     """
 
     def effect() -> Answer:
-        _check_against_merchant(terms, merchant, order)
-        session = _new_session(db, merchant, order, now)
-        db.add(session)
-        db.flush()
+        session = add_session(db, terms, merchant, order, now=now)
         return Answer(201, json.dumps(snapshot(db, terms, session), ensure_ascii=False, separators=(",", ":")))
 
     stamp = Stamp.of(merchant.id, key, order.model_dump(exclude_defaults=True)) if key else None
     return once(db, stamp, effect, now)
 
 
+def add_session(
+    db: Session, terms: Terms, merchant: Merchant, order: Order, *, now: datetime, expires_at: datetime | None = None
+) -> CheckoutSession:
+    """Add an open session, and leave the commit to the caller. Raises Invalid.
+
+    `expires_at` is for whoever knows the deadline to the second; else it is the order's `expires_in` minutes from now.
+    """
+    _check_against_merchant(terms, merchant, order)
+    session = _new_session(db, merchant, order, now)
+    if expires_at:
+        session.expires_at = session.due_at = expires_at
+    db.add(session)
+    db.flush()
+    return session
+
+
 def _check_against_merchant(terms: Terms, merchant: Merchant, order: Order) -> None:
     errors: dict[str, str] = {}
     for name in ("return_url", "cancel_url"):
         url: str | None = getattr(order, name)
-        if url is None:
+        if not url:  # a link that stands for itself has no shop to go back to
             continue
         origins = tuple(merchant.return_origins)
         if problem := problem_with_return_url(url, origins=origins, http_allowed=terms.http_allowed):
@@ -132,54 +144,25 @@ def session_of(db: Session, merchant: Merchant, session_id: str) -> CheckoutSess
     return session
 
 
-def list_sessions(
-    db: Session,
-    terms: Terms,
-    merchant: Merchant,
-    *,
-    filters: dict[str, Any],
-    limit: int,
-    after: tuple[datetime, str] | None,
-) -> tuple[list[dict[str, Any]], CheckoutSession | None]:
-    """Newest first; the second value is the last row when there is more."""
-    query = select(CheckoutSession).where(CheckoutSession.merchant_id == merchant.id)
-    if reference := filters.get("reference"):
-        query = query.where(CheckoutSession.reference == reference)
-    if status := filters.get("status"):
-        inside = (SessionStatus.OPEN, SessionStatus.CLOSING) if status == "open" else (SessionStatus(status),)
-        query = query.where(CheckoutSession.status.in_(inside))
-    if created_after := filters.get("created_after"):
-        query = query.where(CheckoutSession.created_at > created_after)
-    if after:
-        created_at, session_id = after
-        older = (CheckoutSession.created_at == created_at) & (CheckoutSession.id < session_id)
-        query = query.where((CheckoutSession.created_at < created_at) | older)
-    rows = db.scalars(
-        query.order_by(CheckoutSession.created_at.desc(), CheckoutSession.id.desc()).limit(limit + 1)
-    ).all()
-    shown = rows[:limit]
-    return [snapshot(db, terms, row) for row in shown], shown[-1] if len(rows) > limit else None
-
-
 def cancel_session(
-    db: Session, terms: Terms, session_id: str, now: datetime, *, by_merchant: Merchant | None = None
+    db: Session, terms: Terms, session_id: str, now: datetime, *, by_merchant: Merchant | None = None, actor: str = ""
 ) -> None:
     """Give up a session and commit. Safe when the shopper has just paid: then it stays paid.
 
     An untouched session is cancelled at once; with a code that may still be paid it only stops
     offering ways to pay, and is cancelled when the code's life has ended and an enquiry said so.
     """
-    cancel = partial(_cancel, db, terms, session_id, now, by_merchant=by_merchant)
+    asked_by = actor or (chronicle.by_merchant(by_merchant.id) if by_merchant else "")
+    cancel = partial(_cancel, db, terms, session_id, now, actor=asked_by)
     retrying.run(db, cancel, finds_itself=True)
     crash_point("cancel.committed")
 
 
-def _cancel(db: Session, terms: Terms, session_id: str, now: datetime, *, by_merchant: Merchant | None) -> None:
+def _cancel(db: Session, terms: Terms, session_id: str, now: datetime, *, actor: str) -> None:
     if move_session(db, session_id, SessionStatus.CLOSING, closing_as="cancelled", due_at=now):
         make_due(db, session_id, now)
         _finish(db, terms, session_id, now)
-        if by_merchant:
-            actor = chronicle.by_merchant(by_merchant.id)
+        if actor:
             chronicle.write_down(db, actor=actor, action="session_cancelled", subject=session_id, details={}, now=now)
     crash_point("cancel.before_commit")
     db.commit()

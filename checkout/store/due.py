@@ -23,8 +23,9 @@ def merchant_to_ask_about(
 def delivery_to_try(
     connection: Connection, now: datetime, *, busy: Collection[str], first_tries_only: bool = False
 ) -> tuple[str, str] | None:
-    """The delivery that has waited longest, with its merchant."""
-    query = select(Delivery.id, Delivery.merchant_id).where(Delivery.next_at <= now, Delivery.merchant_id.not_in(busy))
+    """The delivery that has waited longest, with its endpoint, of those that nobody in this process is calling."""
+    endpoint = Delivery.merchant_id + Delivery.endpoint_id
+    query = select(Delivery.id, endpoint).where(Delivery.next_at <= now, endpoint.not_in(busy))
     if first_tries_only:
         query = query.where(Delivery.tries == 0)
     row = connection.execute(query.order_by(Delivery.next_at, Delivery.id).limit(1)).first()

@@ -53,6 +53,12 @@ class Merchant(Base):
     former_secret_sealed: Mapped[bytes | None]  # signs beside the new one for a day after a rotation
     former_secret_until: Mapped[datetime | None]
     webhook_gone_at: Mapped[datetime | None]  # the endpoint answered 410: nothing is sent until it is enabled again
+    webhook_types: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))  # empty: all
+    webhook_signatures: Mapped[list[Any]] = mapped_column(default=lambda: ["v1"], server_default=text("""'["v1"]'"""))
+    webhook_off_at: Mapped[datetime | None]  # the merchant has switched it off
+    branding: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'"))  # as domain/branding.py
+    embed_origins: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))  # may frame its pages
+    both_wallets_code: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # one for all
     from_environment: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
 
@@ -68,7 +74,7 @@ class Merchant(Base):
 class CheckoutSession(Base):
     __tablename__ = "session"
     __table_args__ = (
-        Index("ix_session_merchant_reference", "merchant_id", "reference"),
+        Index("ix_session_merchant_reference", "merchant_id", "reference", "created_at", "id"),
         Index("ix_session_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     )
 
@@ -99,6 +105,8 @@ class CheckoutSession(Base):
     expired_at: Mapped[datetime | None]
     cancelled_at: Mapped[datetime | None]
     due_at: Mapped[datetime | None]  # when the sweep must look next; None: never again
+    renewals: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # how often its deadline was put off
+    alipay_answered_at: Mapped[datetime | None]  # Alipay told us who pays, or refused: asked once, silently
 
 
 class Attempt(Base):
@@ -108,6 +116,7 @@ class Attempt(Base):
         Index("uq_attempt_live", "session_id", unique=True, sqlite_where=LIVE, postgresql_where=LIVE),
         Index("ix_attempt_due", "next_at", postgresql_where=text("next_at IS NOT NULL")),
         Index("ix_attempt_session", "session_id"),
+        Index("ix_attempt_merchant_created", "merchant_id", "created_at"),  # how each wallet has done of late
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -148,6 +157,7 @@ class Payment(Base):
             sqlite_where=text("role = 'accepted'"),
             postgresql_where=text("role = 'accepted'"),
         ),
+        Index("ix_payment_merchant_system", "merchant_id", "system_at"),  # takings by the gateway's own day
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -244,11 +254,13 @@ class Delivery(Base):
     __table_args__ = (
         UniqueConstraint("event_id", "url"),
         Index("ix_delivery_due", "next_at", postgresql_where=text("next_at IS NOT NULL")),
+        Index("ix_delivery_merchant_status", "merchant_id", "status"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     event_id: Mapped[str] = mapped_column(ForeignKey("event.id"))
     merchant_id: Mapped[str] = mapped_column(ForeignKey("merchant.id"))
+    endpoint_id: Mapped[str] = mapped_column(String(40), default="", server_default=text("''"))  # empty: the first one
     url: Mapped[str] = mapped_column(String(2048))
     status: Mapped[DeliveryStatus] = mapped_column(Word(DeliveryStatus, 8))
     tries: Mapped[int] = mapped_column(default=0)

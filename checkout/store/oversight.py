@@ -20,7 +20,7 @@ class AuditEntry(Base):
     at: Mapped[datetime]
     actor: Mapped[str] = mapped_column(String(80))  # operator, merchant/<id>, worker
     action: Mapped[str] = mapped_column(String(60))
-    subject: Mapped[str] = mapped_column(String(80))
+    subject: Mapped[str] = mapped_column(String(80), index=True)
     details: Mapped[dict[str, Any]]
     previous: Mapped[str] = mapped_column(String(64), unique=True)  # one successor each: two writers cannot fork it
     hash: Mapped[str] = mapped_column(String(64))

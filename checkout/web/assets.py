@@ -14,21 +14,38 @@ FOLDER = "pay"
 
 @dataclass(frozen=True)
 class Assets:
+    """`js` is in every page that can change, `base` in those that cannot; `extra` holds what only some stages need."""
+
     css: Markup
     js: Markup
-    css_source: str  # as a CSP source: 'sha256-…'
+    base: Markup
+    extra: dict[str, Markup]
+    css_source: str  # as CSP sources: 'sha256-…'
     js_source: str
+    bridge_js: Markup  # only for shoppers inside Alipay's app
+    bridge_source: str
 
 
-def load_assets(static: Path) -> Assets:
-    """Read, join and slim the files of static/pay/; once, at the start."""
+def load_assets(static: Path, *, pretend_bridge: Path | None = None) -> Assets:
+    """Read, join and slim the files of static/pay/; once, at the start. In development a pretend bridge stands in."""
     folder = static / FOLDER
-    css = "".join(slim_css((folder / name).read_text()) for name in CSS)
-    js = "".join(slim_js(path.read_text()) for path in sorted(folder.glob("*.js")))
-    return Assets(Markup(css), Markup(js), _source(css), _source(js))  # noqa: S704 - our own files, not a stranger's text
+    css = Markup("".join(slim_css((folder / name).read_text()) for name in CSS))  # noqa: S704 - our own files
+    base = _script(folder / "base.js")
+    js = base + _script(folder / "refresh.js") + "run();"
+    base += "run();"
+    extra = {path.stem: _script(path) for path in sorted((folder / "extra").glob("*.js"))}
+    bridge = Markup("").join(_script(path) for path in (pretend_bridge, static / "alipay" / "sheet.js") if path)
+    # The page's policy knows all of them from the start: the script of a later stage arrives with that stage.
+    ours = " ".join(map(source_of, (js, base, *extra.values())))
+    return Assets(css, js, base, extra, source_of(css), ours, bridge, source_of(bridge))
 
 
-def _source(text: str) -> str:
+def _script(path: Path) -> Markup:
+    return Markup(slim_js(path.read_text()))  # noqa: S704 - our own file, not a stranger's text
+
+
+def source_of(text: str) -> str:
+    """As a Content-Security-Policy names an inline script or style."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
@@ -39,7 +56,18 @@ def slim_css(text: str) -> str:
     return re.sub(r" ?([{};,]) ?", r"\1", text).replace(";}", "}").strip()
 
 
+# A string or a template stays as it is; between them, blanks around these signs mean nothing, nor does a line's end
+# after them: every statement of ours ends with a semicolon or a brace.
+_KEPT = re.compile(r"""("[^"\n]*"|'[^'\n]*'|`[^`]*`)""")
+_SIGNS = re.compile(r"\s*(=>|===|!==|&&|\|\||[{}()\[\],;:?=<>*/|!])\s*")
+
+
 def slim_js(text: str) -> str:
-    """Without indentation and whole-line comments; the code itself stays as it was written and tested."""
-    lines = (line.strip() for line in text.splitlines())
-    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
+    """Without comments and without blanks that mean nothing; no name is changed."""
+    lines = (re.sub(r"\s// .*", "", line).strip() for line in text.splitlines())
+    code = "\n".join(line for line in lines if line and not line.startswith("//"))
+    return "".join(_slim(part) for part in _KEPT.split(code)) + "\n"
+
+
+def _slim(part: str) -> str:
+    return part if _KEPT.fullmatch(part) else _SIGNS.sub(r"\1", part).replace(";}", "}")

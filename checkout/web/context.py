@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from checkout.domain.vault import Vault
 from checkout.gateway.accounts import Gateways
+from checkout.gateway.alipay import Alipay
 from checkout.services.terms import Terms
 from checkout.services.webhooks import WebhookSender
 from checkout.web.assets import Assets
@@ -31,6 +32,7 @@ class Parts:
     sender: WebhookSender
     terms: Terms
     assets: Assets
+    alipay: Alipay | None = None  # the app that asks who a shopper inside Alipay is; without one nobody is asked
 
 
 def parts_of(app: Flask) -> Parts:

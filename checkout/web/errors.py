@@ -12,7 +12,16 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from checkout.domain.errors import CheckoutError, Invalid, NotAuthentic, NotFound, SessionClosed, TooManyAttempts
+from checkout.domain.errors import (
+    CheckoutError,
+    Invalid,
+    MistypedKey,
+    NotAuthentic,
+    NotFound,
+    SessionClosed,
+    TooManyAttempts,
+)
+from checkout.domain.ids import new_support_code
 from checkout.store.engine import disk_is_full
 from checkout.store.models import CheckoutSession
 from checkout.web import language
@@ -23,6 +32,7 @@ log = logging.getLogger(__name__)
 # What a stranger may learn: enough to mend the call, nothing about who else exists.
 _SENTENCES: dict[type[CheckoutError], str] = {
     NotAuthentic: "The API key or signature is missing or wrong. Send the key as `Authorization: Bearer sk_…`.",
+    MistypedKey: "This API key is mistyped: its last characters do not fit the others. Copy it again, as a whole.",
     NotFound: "There is nothing at this address, or it belongs to another merchant.",
     SessionClosed: "This checkout session can no longer be paid.",
 }
@@ -117,9 +127,20 @@ def _problem(status: int, detail: str, errors: dict[str, str]) -> Response:
 
 
 def _support_code(status: int) -> str | None:
-    """The session's code where the address names one; never on a 404, which must not tell who exists."""
+    """The session's code where the address names one, else one made for this answer; in the log either way.
+
+    Never on a 404: those are all the same, so that none tells who exists.
+    """
+    if status == 404:
+        return None
+    code = _code_of_session() or new_support_code()
+    log.warning("page %s with support code %s", status, code, extra={"support_code": code})
+    return code
+
+
+def _code_of_session() -> str | None:
     session_id = (request.view_args or {}).get("session_id")
-    if status == 404 or not session_id or "support_code" in g:
+    if not session_id or "support_code" in g:
         return None
     g.support_code = None  # asked once: if the database is what failed, it must not fail us again
     try:

@@ -1,10 +1,10 @@
 """How amounts and times are written for people, by language."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 
-from babel.dates import format_datetime
+from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency
 from flask import Flask
 
@@ -21,6 +21,11 @@ _SYMBOLS = {
     Lang.ZH_CN: {"HKD": "HK$", "USD": "US$", "CNY": "¥",   "JPY": "JP¥"},
 }
 _MOMENT = {Lang.EN: "d MMM y, HH:mm", Lang.ZH_HK: "y年M月d日 HH:mm", Lang.ZH_CN: "y年M月d日 HH:mm"}
+_CLOCK = {Lang.EN: "d MMM y, HH:mm:ss", Lang.ZH_HK: "y年M月d日 HH:mm:ss", Lang.ZH_CN: "y年M月d日 HH:mm:ss"}
+_DATES = {
+    "day":   {Lang.EN: "EEE d MMM", Lang.ZH_HK: "M月d日 EEE", Lang.ZH_CN: "M月d日 EEE"},
+    "month": {Lang.EN: "MMMM y",    Lang.ZH_HK: "y年M月",     Lang.ZH_CN: "y年M月"},
+}
 _ZONE = {Lang.EN: "HKT", Lang.ZH_HK: "香港時間", Lang.ZH_CN: "香港时间"}
 # fmt: on
 
@@ -44,3 +49,13 @@ def hong_kong_time(moment: datetime, lang: Lang) -> str:
     """A moment as a clock in Hong Kong shows it, and says so."""
     text = format_datetime(moment, _MOMENT[lang], tzinfo=HONG_KONG, locale=BABEL[lang])
     return f"{text} {_ZONE[lang]}"
+
+
+def hong_kong_clock(moment: datetime, lang: Lang) -> str:
+    """To the second, and without the zone: for lists whose every line is Hong Kong time."""
+    return format_datetime(moment, _CLOCK[lang], tzinfo=HONG_KONG, locale=BABEL[lang])
+
+
+def date_in_words(day: date, what: str, lang: Lang) -> str:
+    """A `day`, or the `month` that it lies in, as people write it."""
+    return format_date(day, _DATES[what][lang], locale=BABEL[lang])

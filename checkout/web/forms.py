@@ -2,7 +2,7 @@
 
 from flask_wtf import FlaskForm
 from wtforms import StringField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import AnyOf, InputRequired, Length, Optional
 
 
 class ShopperForm(FlaskForm):
@@ -12,3 +12,5 @@ class ShopperForm(FlaskForm):
 
 class ChooseWalletForm(ShopperForm):
     wallet = StringField(validators=[InputRequired(), Length(max=20)])
+    # The shopper's own word about where the wallet is, over anything that we believe of the device.
+    way = StringField(validators=[Optional(), AnyOf(("open", "scan"))])

@@ -8,8 +8,8 @@ from flask import Flask, Response, g, request
 from checkout.web.context import parts
 
 COMPRESS_FROM = 1024
-COMPRESSED = {"text/html", "application/json"}
-SELF = "'self'"
+COMPRESSED = {"text/html", "application/json", "text/css", "text/javascript"}
+SELF, NONE = "'self'", "'none'"
 FEATURES = ("accelerometer", "camera", "geolocation", "gyroscope", "microphone", "payment", "usb")
 
 
@@ -24,20 +24,51 @@ def allow_wallets(sources: Sequence[str], *, framed: bool) -> None:
     g.frames_wallet = framed
 
 
-def content_security_policy(css: str, js: str, wallets: Sequence[str], *, framed: bool) -> str:
-    frames = " ".join(wallets) if framed and wallets else "'none'"
+def allow_script(source: str) -> None:
+    """One more inline script, by its hash, for this page only."""
+    g.more_scripts = f" {source}"
+
+
+def allow_style(source: str) -> None:
+    """One more inline style sheet, by its hash, for this page only."""
+    g.more_styles = f" {source}"
+
+
+def allow_embedding(origins: Sequence[str]) -> None:
+    """Sites that may show this answer in a frame: from the database, never from a request (safety.md S2)."""
+    g.frame_ancestors = tuple(origins)
+
+
+def serve_everyone() -> None:
+    """Any site may load this answer: it holds nothing of anybody's."""
+    g.for_everyone = True
+
+
+def never_compress() -> None:
+    """This page holds a secret beside what strangers wrote: its length must not tell how alike they are (BREACH)."""
+    g.never_compressed = True
+
+
+def content_security_policy(
+    css: str, js: str, wallets: Sequence[str], *, framed: bool, ancestors: Sequence[str] = ()
+) -> str:
+    frames = " ".join(wallets) if framed and wallets else NONE
     return (
         f"default-src 'none'; script-src {js}; style-src {css}; img-src data:; connect-src 'self'; "
         f"form-action {' '.join((SELF, *wallets))}; frame-src {frames}; "
-        "base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
+        f"base-uri 'none'; object-src 'none'; frame-ancestors {' '.join(ancestors or (NONE,))}"
     )
 
 
 def _say(response: Response) -> Response:
     joined = parts()
-    framed = g.get("frames_wallet", False)
+    framed, ancestors = g.get("frames_wallet", False), g.get("frame_ancestors", ())
     policy = content_security_policy(
-        joined.assets.css_source, joined.assets.js_source, g.get("wallet_sources", ()), framed=framed
+        joined.assets.css_source + g.get("more_styles", ""),
+        joined.assets.js_source + g.get("more_scripts", ""),
+        g.get("wallet_sources", ()),
+        framed=framed,
+        ancestors=ancestors,
     )
     response.headers.setdefault("Content-Security-Policy", policy)
     response.headers.setdefault("Cache-Control", "no-store")
@@ -45,7 +76,10 @@ def _say(response: Response) -> Response:
     # AlipayHK wants a Referer on the hop to the wallet; the path, which is the secret, stays here.
     response.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    shared = ancestors or g.get("for_everyone", False)
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin" if shared else "same-origin"
+    if not ancestors:  # it knows no list of origins: where there is one, frame-ancestors alone decides
+        response.headers["X-Frame-Options"] = "DENY"
     if not framed:  # a wallet's page, framed at the merchant's wish, does not send what this would demand
         response.headers["Cross-Origin-Embedder-Policy"] = "require-corp"
     response.headers["Permissions-Policy"] = ", ".join(f"{feature}=()" for feature in FEATURES)
@@ -59,8 +93,10 @@ def _compress(response: Response) -> Response:
     response.vary.add("Accept-Encoding")
     if response.mimetype not in COMPRESSED or response.is_streamed or not request.accept_encodings["gzip"]:
         return response
+    if g.get("never_compressed"):
+        return response
     body = response.get_data()
     if len(body) >= COMPRESS_FROM:
-        response.set_data(gzip.compress(body, compresslevel=4, mtime=0))
+        response.set_data(gzip.compress(body, compresslevel=6, mtime=0))
         response.headers["Content-Encoding"] = "gzip"
     return response

@@ -1,5 +1,7 @@
 """Which language a page speaks: `?lang`, then the session's locale, then the browser's wishes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from babel.support import Translations
@@ -31,6 +33,16 @@ def choose(locale: str | None) -> Lang:
     asked = lang_of(request.args.get("lang", "")) or (lang_of(locale) if locale else None)
     g.lang = asked or best_lang((tag, quality) for tag, quality in request.accept_languages)
     return cast(Lang, g.lang)
+
+
+@contextmanager
+def speaking(lang: Lang) -> Iterator[None]:
+    """For as long as this lasts, texts are in another language."""
+    own, g.lang = current(), lang
+    try:
+        yield
+    finally:
+        g.lang = own
 
 
 def asked_for() -> dict[str, Any]:

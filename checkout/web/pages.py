@@ -8,13 +8,17 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from markupsafe import Markup
 
 from checkout.domain import schedule
-from checkout.domain.devices import Device
+from checkout.domain.bridge import stored_trade_number
+from checkout.domain.devices import Agent
 from checkout.domain.lifecycle import FINAL_SESSION, AttemptStatus, SessionStatus, public_status
 from checkout.domain.signing import sign_return
 from checkout.domain.stages import FINAL, Stage, Try, stage_of
 from checkout.domain.text import plain
 from checkout.domain.wallets import PAY_TYPES, WALLETS, WalletChoice, offered
 from checkout.store.pages import PageRow
+from checkout.web.arriving import Out, ending, scripts_for, way_out
+from checkout.web.looks import Look
+from checkout.web.receipts import Receipt
 
 # A module should be 4 CSS px or more where the screen allows: three sizes of box, by modules.
 QR_SIZES = ((61, "s"), (78, "m"))
@@ -35,6 +39,7 @@ class AttemptView:
     asked_seconds_ago: int | None
     silent: bool  # nobody has answered our questions for a while
     failure: str | None
+    trade: str | None = None  # what the wallet's own bridge opens, instead of a link
 
 
 @dataclass(frozen=True)
@@ -72,10 +77,20 @@ class Page:
     next_poll_ms: int
     refresh_seconds: int
     paid_at: datetime | None
-    payments: tuple[tuple[str, str, str, int], ...]
     closing_as: str | None
     merchant_told: bool | None
     returned: tuple[tuple[str, int, bool], ...] = ()  # cause (surplus, late), amount, whether it has arrived
+    elsewhere_url: str = ""
+    picture_url: str = ""
+    ends_in: int = 0  # seconds until the code or the session ends, whichever comes first
+    ends_soon: bool = False
+    renewable: bool = False  # a press on the same wallet brings a fresh code, and more time
+    way_out: Out | None = None
+    scripts: tuple[str, ...] = ()  # of static/pay/extra
+    look: Look | None = None  # the merchant's, if it has one of its own
+    embed: str = ""  # origins of sites that may show this page in a frame
+    one_code: Markup | None = None  # for whichever wallet's app scans it
+    receipt: Receipt | None = None
 
 
 @dataclass(frozen=True)
@@ -83,12 +98,14 @@ class Surroundings:
     """What a page needs to know beside its rows."""
 
     now: datetime
-    device: Device
+    agent: Agent
     lang: str
     languages: tuple[tuple[str, str, str, bool], ...]
     public_url: str
     query: str  # `?lang=zh-HK` when the shopper chose it, else empty
     sandbox: bool
+    look: Look | None = None
+    troubled: frozenset[str] = frozenset()  # wallets to warn of
 
 
 def stage_for(row: PageRow, now: datetime) -> Stage:
@@ -109,44 +126,54 @@ def build_page(
     around: Surroundings,
     *,
     return_href: str | None,
-    payments: tuple[tuple[str, str, str, int], ...],
     told: bool | None,
     returned: tuple[tuple[str, int, bool], ...] = (),
 ) -> Page:
     """Put one page together. Reads nothing, changes nothing."""
     stage = stage_for(row, around.now)
-    age = (around.now - (row.attempt_created_at or row.created_at)).total_seconds()
     return Page(
         stage=stage,
         status=public_status(SessionStatus(row.status)),
         review=row.review is not None,
         version=row.version,
         final=stage in FINAL or (stage is Stage.REVIEW and SessionStatus(row.status) in FINAL_SESSION),
-        agent=around.device,
-        mobile=around.device in (Device.MOBILE, Device.IN_WALLET),
+        agent=str(around.agent),
+        mobile=around.agent.jumps,
         sandbox=around.sandbox,
         lang=around.lang,
         languages=around.languages,
         return_href=return_href,
-        wallets=_offers(row) if stage in OFFERING else (),
+        wallets=_offers(row, around.troubled) if stage in OFFERING else (),
         attempt=_attempt(row, stage, around.now),
-        expires_in=max(int((row.expires_at - around.now).total_seconds()), 0),
-        next_poll_ms=schedule.next_poll_ms(age),
-        refresh_seconds=3 if age < 300 else 10,
         paid_at=row.paid_at,
-        payments=payments,
         closing_as=row.closing_as or ("expired" if stage is Stage.CLOSING else None),
         merchant_told=told,
         returned=returned,
-        **_order(row),
+        look=around.look,
+        embed=" ".join(row.embed_origins),
+        **_arrival(row, stage, around),
+        **_order(row, around.look),
         **_addresses(row, around),
     )
 
 
-def _order(row: PageRow) -> dict[str, Any]:
+def _arrival(row: PageRow, stage: Stage, around: Surroundings) -> dict[str, Any]:
+    """The clocks, and what meets the shopper where they are."""
+    ends = ending(row, stage, around.now)
+    age = (around.now - (row.attempt_created_at or row.created_at)).total_seconds()
+    return ends | {
+        "expires_in": max(int((row.expires_at - around.now).total_seconds()), 0),
+        "next_poll_ms": schedule.next_poll_ms(age),
+        "refresh_seconds": 3 if age < 300 else 10,
+        "way_out": way_out(around.agent, f"{around.public_url}/pay/{row.id}") if stage in OFFERING else None,
+        "scripts": scripts_for(stage, around.agent, ends_soon=ends.get("ends_soon", False), embed=row.embed_origins),
+    }
+
+
+def _order(row: PageRow, look: Look | None) -> dict[str, Any]:
     """What is paid, and to whom: words of strangers, made safe to stand beside our own."""
     return {
-        "shop": plain(row.shop),
+        "shop": plain((look and look.name) or row.shop),
         "amount": row.amount,
         "currency": row.currency,
         "description": plain(row.description),
@@ -165,6 +192,8 @@ def _addresses(row: PageRow, around: Surroundings) -> dict[str, Any]:
         "check_url": f"{path}/check{around.query}",
         "cancel_url": f"{path}/cancel{around.query}",
         "receipt_url": f"{path}/receipt{around.query}",
+        "elsewhere_url": f"{path}/elsewhere{around.query}",
+        "picture_url": f"{path}/code.png",
         "return_host": urlsplit(row.return_url).hostname or "",
     }
 
@@ -173,16 +202,22 @@ def page_tag(page: Page, form: str) -> str:
     """What makes two answers of /status the same, for its ETag."""
     asked = page.attempt.asked_seconds_ago if page.attempt and page.stage is Stage.UNKNOWN else None
     age = "" if asked is None else min(asked // 20, 100)  # as coarse as the words that the page has for it
-    silent = page.attempt is not None and page.attempt.silent
-    return f"{page.version}-{page.stage}-{page.lang}-{page.agent}-{page.merchant_told}-{age}{'-silent' * silent}-{form}"
+    silent = "silent" if page.attempt and page.attempt.silent else ""
+    soon = "soon" if page.ends_soon else ""
+    agent = page.agent.replace(" ", "_")
+    foul = "".join(code for code, _label, trouble in page.wallets if trouble)
+    return f"{page.version}-{page.stage}-{page.lang}-{agent}-{page.merchant_told}-{age}-{silent}{soon}{foul}-{form}"
 
 
-def _offers(row: PageRow) -> tuple[tuple[str, str, str], ...]:
-    """The wallets to offer; after a failure the one that was just tried comes first."""
+def _offers(row: PageRow, troubled: frozenset[str] = frozenset()) -> tuple[tuple[str, str, str], ...]:
+    """The wallets to offer, with a word on what to know of one before it is picked.
+
+    After a failure the one that was just tried comes first; one that has trouble comes last, and is never hidden.
+    """
     choices = [WalletChoice.parse(entry) for entry in row.merchant_wallets]
     wallets = offered(choices, currency=row.currency, amount=row.amount, narrowed=row.wallets)
-    wallets.sort(key=lambda wallet: wallet.code != row.attempt_wallet)
-    return tuple((wallet.code, wallet.label, "") for wallet in wallets)
+    wallets.sort(key=lambda wallet: (wallet.code in troubled, wallet.code != row.attempt_wallet))
+    return tuple((wallet.code, wallet.label, "trouble" if wallet.code in troubled else "") for wallet in wallets)
 
 
 def only_wallet(row: PageRow) -> str | None:
@@ -204,15 +239,16 @@ def _attempt(row: PageRow, stage: Stage, now: datetime) -> AttemptView | None:
     return AttemptView(
         wallet=row.attempt_wallet,
         label=WALLETS[row.attempt_wallet].label,
-        qr=Markup(row.attempt_qr_svg) if stage is Stage.SCAN and row.attempt_qr_svg else None,  # noqa: S704 - our own drawing
+        qr=Markup(row.attempt_qr_svg) if payable and row.attempt_qr_svg else None,  # noqa: S704 - our own drawing
         qr_modules=modules,
         qr_size=next((size for up_to, size in QR_SIZES if modules <= up_to), "l"),
-        link=row.attempt_target if shows_link else None,
+        link=row.attempt_target if shows_link and not pay_type.needs_openid else None,
         link_is_page=pay_type.is_page,
         framed=framed,
         asked_seconds_ago=max(int((now - asked).total_seconds()), 0) if asked else None,
         silent=payable and now - (row.attempt_answered_at or row.attempt_created_at) > SILENT_AFTER,
         failure=failure if stage is Stage.FAILED else None,
+        trade=stored_trade_number(row.attempt_target) if shows_link and pay_type.needs_openid else None,
     )
 
 

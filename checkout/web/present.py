@@ -1,18 +1,24 @@
 """From a row to a page, within a request: language, device, the way back, and what the CSP must allow for it."""
 
-from flask import request
+from dataclasses import replace
+from functools import lru_cache
 
-from checkout.domain.devices import device_of
+from flask import request
+from markupsafe import Markup
+
+from checkout.domain import qr
+from checkout.domain.devices import Agent, Device, read_agent
 from checkout.domain.lifecycle import RefundStatus
 from checkout.domain.stages import FINAL, Stage
-from checkout.domain.wallets import WALLETS
-from checkout.services.merchants import WEBHOOK_SECRET
-from checkout.store.pages import PageRow, read_payments, read_returned, read_told
+from checkout.services.weather import wallets_in_trouble
+from checkout.services.webhook_secrets import WEBHOOK_SECRET
+from checkout.store.pages import PageRow, read_returned, read_told
 from checkout.web import headers, language
 from checkout.web.context import now, parts
+from checkout.web.looks import look_of
 from checkout.web.pages import Page, Surroundings, build_page, return_link, stage_for
 
-Payments = tuple[tuple[str, str, str, int], ...]
+BESIDE = frozenset({Device.DESKTOP, Device.TABLET, Device.UNKNOWN})
 Returned = tuple[tuple[str, int, bool], ...]
 
 
@@ -20,42 +26,59 @@ def present(row: PageRow) -> Page:
     """Everything that the templates draw. Reads our database only."""
     joined, moment = parts(), now()
     stage = stage_for(row, moment)
-    payments, told, returned = _money(row, stage)
+    told, returned = _money(row, stage)
     asked = language.asked_for()
     around = Surroundings(
         now=moment,
-        device=device_of(request.user_agent.string),
+        agent=read_agent(request.user_agent.string),
         lang=language.current(),
         languages=language.switch(f"/pay/{row.id}"),
         public_url=joined.config.PUBLIC_URL,
         query=f"?lang={asked['lang']}" if asked else "",
         sandbox=joined.config.SANDBOX and row.base_url.endswith("/sandbox"),
+        look=look_of(row.branding) if row.branding else None,
+        troubled=_troubled(row, stage),
     )
-    page = build_page(row, around, return_href=_way_back(row, stage), payments=payments, told=told, returned=returned)
+    page = build_page(row, around, return_href=_way_back(row, stage), told=told, returned=returned)
     framed = page.attempt is not None and page.attempt.framed
     headers.allow_wallets(joined.gateways.links_of(row.base_url).sources(), framed=framed)
-    return page
+    if page.look and page.look.source:
+        headers.allow_style(page.look.source)
+    return replace(page, one_code=_one_code(row, page, around.agent))
 
 
-def _money(row: PageRow, stage: Stage) -> tuple[Payments, bool | None, Returned]:
-    """What moved, for the screens that speak of it."""
+def _troubled(row: PageRow, stage: Stage) -> frozenset[str]:
+    """Read only where there is a choice to make: everywhere else it comes too late."""
+    if stage is not Stage.CHOOSE:
+        return frozenset()
+    with parts().reading.connect() as connection:
+        return wallets_in_trouble(connection, row.merchant_id, now())
+
+
+def _one_code(row: PageRow, page: Page, agent: Agent) -> Markup | None:
+    """For a screen beside the phone that has the wallet."""
+    wanted = row.both_wallets_code and page.stage is Stage.CHOOSE and len(page.wallets) > 1
+    return _code(f"{parts().config.PUBLIC_URL}/q/{row.id}") if wanted and agent.device in BESIDE else None
+
+
+@lru_cache(maxsize=256)
+def _code(text: str) -> Markup:
+    return Markup(qr.draw(text).svg)  # noqa: S704 - our own drawing
+
+
+def _money(row: PageRow, stage: Stage) -> tuple[bool | None, Returned]:
+    """Whether the shop has heard of it, and what goes back by itself, for the screens that speak of it."""
     if stage not in FINAL:
-        return (), None, ()
+        return None, ()
     with parts().reading.connect() as connection:
         refunds = read_returned(connection, row.id)
         returned = tuple((one.cause, one.amount, one.status is RefundStatus.SUCCEEDED) for one in refunds)
-        if stage is not Stage.PAID:
-            return (), None, returned
-        payments = tuple(
-            (WALLETS[paid.wallet].label, paid.syssn, paid.out_trade_no, paid.amount)
-            for paid in read_payments(connection, row.id)
-        )
-        return payments, read_told(connection, row.id), returned
+        return read_told(connection, row.id) if stage is Stage.PAID else None, returned
 
 
 def _way_back(row: PageRow, stage: Stage) -> str | None:
     """Signed, with the status as it is; while there is a way to pay, a shopper who leaves may still come back."""
-    if stage not in FINAL | {Stage.CLOSING, Stage.REVIEW}:
+    if stage not in FINAL | {Stage.CLOSING, Stage.REVIEW} or not row.return_url:  # a link's session may have no shop
         return None
     owner = f"merchant/{row.merchant_id}/{WEBHOOK_SECRET}"
     secret = parts().vault.open(row.webhook_secret_sealed, owner=owner).decode()

@@ -1,20 +1,26 @@
 """The shopper's pages (interface.md section 3): one address, one screen per stage; no GET touches money."""
 
+from dataclasses import replace
+
 from flask import Blueprint, abort, jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 
-from checkout.domain.devices import Device, device_of
+from checkout.domain import qr
+from checkout.domain.devices import Device, device_of, read_agent
 from checkout.domain.errors import Invalid, SessionClosed
 from checkout.domain.lifecycle import LIVE_ATTEMPT
 from checkout.domain.stages import WAITS, Stage
-from checkout.services import attempts, sessions, watching
+from checkout.domain.wallets import PAY_TYPES
+from checkout.services import attempts, renewing, sessions, watching
 from checkout.services.snapshots import rfc3339
 from checkout.store.pages import PageRow, read_page
-from checkout.web import guards, headers, language
+from checkout.web import alipay, guards, headers, language
 from checkout.web.context import db, now, parts
 from checkout.web.forms import ChooseWalletForm
-from checkout.web.pages import only_wallet, page_tag, stage_for
+from checkout.web.pages import OFFERING, only_wallet, page_tag, stage_for
 from checkout.web.present import present
+from checkout.web.receipts import receipt_of
 
 bp = Blueprint("shopper", __name__, url_prefix="/pay")
 
@@ -30,22 +36,26 @@ def _guard() -> None:
 @bp.get("/<session_id>")
 def show(session_id: str) -> ResponseReturnValue:
     """The page, in the state that the session is in."""
-    row = _find(session_id)
+    row = find_page(session_id)
     _sign_of_life(row)  # without JavaScript the page is fetched again instead of its status
     page = present(row)
-    chooses = page.stage is Stage.CHOOSE and page.agent in (Device.DESKTOP, Device.TABLET)
+    device = device_of(request.user_agent.string)
+    chooses = page.stage is Stage.CHOOSE and device in (Device.DESKTOP, Device.TABLET, Device.UNKNOWN)
     auto = only_wallet(row) if chooses else None
-    return render_template("pay/show.html", page=page, assets=parts().assets, auto=auto)
+    bridge = {"authorise": alipay.authorise_url(row, page)} if alipay.has_bridge() else None
+    return render_template("pay/show.html", page=page, assets=parts().assets, auto=auto, bridge=bridge)
 
 
 @bp.post("/<session_id>")
 def choose(session_id: str) -> ResponseReturnValue:
     """Pick a wallet: to the code on a desktop, to the wallet on a phone. Twice is once."""
-    row = _find(session_id)
+    row = find_page(session_id)
     form = ChooseWalletForm()
-    if not form.validate_on_submit() or set(request.form) - {"wallet"} or len(request.form.getlist("wallet")) > 1:
+    once = all(len(request.form.getlist(name)) == 1 for name in request.form)
+    if not form.validate_on_submit() or set(request.form) - {"wallet", "way"} or not once:
         raise Invalid({"wallet": "pick one of the wallets on the page"})
-    device = device_of(request.user_agent.string)
+    device = _device(form.way.data)
+    renewing.extend_if_ending(db(), row.id, row.expires_at, now())
     try:
         attempt = attempts.start_attempt(
             db(), parts().gateways, parts().terms, row.id, form.wallet.data, device=device, clock=parts().clock
@@ -53,16 +63,17 @@ def choose(session_id: str) -> ResponseReturnValue:
     except SessionClosed:
         return _to_page(session_id)
     # Read again: while the gateway was answering the session may have ended, or a person may have to look.
-    if attempt.on_phone and attempt.target and stage_for(_find(session_id), now()) is Stage.WALLET:
+    leads = attempt.on_phone and attempt.target and not PAY_TYPES[attempt.pay_type].needs_openid
+    if leads and stage_for(find_page(session_id), now()) is Stage.WALLET:
         headers.allow_wallets(parts().gateways.links_of(row.base_url).sources(), framed=False)
-        return redirect(attempt.target, 303)
+        return redirect(str(attempt.target), 303)
     return _to_page(session_id)
 
 
 @bp.get("/<session_id>/status")
 def status(session_id: str) -> ResponseReturnValue:
     """What changed, read from our own database; never from the gateway."""
-    row = _find(session_id)
+    row = find_page(session_id)
     _sign_of_life(row)
     as_html = request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
     page = present(row)
@@ -99,7 +110,7 @@ def check(session_id: str) -> ResponseReturnValue:
 @bp.post("/<session_id>/cancel")
 def cancel(session_id: str) -> ResponseReturnValue:
     """Give up. Safe when the payment has just gone through: then the page says paid."""
-    row = _find(session_id)
+    row = find_page(session_id)
     sessions.cancel_session(db(), parts().terms, row.id, now())
     return _to_page(session_id)
 
@@ -107,14 +118,46 @@ def cancel(session_id: str) -> ResponseReturnValue:
 @bp.get("/<session_id>/receipt")
 def receipt(session_id: str) -> ResponseReturnValue:
     """Printable; there is none before there is a payment."""
-    row = _find(session_id)
+    row = find_page(session_id)
     page = present(row)
     if page.stage is not Stage.PAID:
         return _to_page(session_id)
-    return render_template("pay/receipt.html", page=page, assets=parts().assets)
+    return render_template("pay/receipt.html", page=replace(page, receipt=receipt_of(row.id)), assets=parts().assets)
 
 
-def _find(session_id: str) -> PageRow:
+@bp.get("/<session_id>/elsewhere")
+def elsewhere(session_id: str) -> ResponseReturnValue:
+    """To go on with another phone: the address of the page as a code to scan, to copy and to share."""
+    row = find_page(session_id)
+    page = present(row)
+    if page.stage not in OFFERING:
+        return _to_page(session_id)
+    code = Markup(qr.draw(page.address, hook="data-page-qr").svg)  # noqa: S704 - our own drawing
+    return render_template("pay/elsewhere.html", page=page, assets=parts().assets, code=code)
+
+
+@bp.get("/<session_id>/code.png")
+def picture(session_id: str) -> ResponseReturnValue:
+    """The code as a picture to save: a wallet reads it from the album. Drawn on demand, because few ask for it."""
+    row = find_page(session_id)
+    page = present(row)
+    if page.attempt is None or page.attempt.qr is None:
+        return _to_page(session_id)
+    answer = make_response(qr.picture(row.attempt_target))
+    answer.mimetype = "image/png"
+    answer.headers["Content-Disposition"] = f'attachment; filename="{page.attempt.wallet}-{page.support_code}.png"'
+    return answer
+
+
+def _device(way: str | None) -> Device:
+    """What the shopper says counts more than what the browser says."""
+    device = read_agent(request.user_agent.string).device
+    if way == "open":
+        return device if device is Device.IN_WALLET else Device.MOBILE
+    return Device.DESKTOP if way == "scan" else device
+
+
+def find_page(session_id: str) -> PageRow:
     """The row, its language settled. Unknown, malformed and foreign ids: one and the same 404."""
     row = None
     if (
@@ -128,6 +171,7 @@ def _find(session_id: str) -> PageRow:
     if row is None:
         abort(404)
     language.choose(row.locale)
+    headers.allow_embedding(row.embed_origins)
     return row
 
 
@@ -140,7 +184,7 @@ def _sign_of_life(row: PageRow) -> None:
 
 
 def _ask_soon(session_id: str) -> ResponseReturnValue:
-    row = _find(session_id)
+    row = find_page(session_id)
     watching.ask_soon(db(), row.id, now())
     return _to_page(session_id)
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import zxingcpp
 from PIL import Image
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect
 
 from tests.browser.ensemble import Ensemble
 
@@ -79,6 +79,16 @@ class Person:
         expect(self.page.locator("svg[data-qr]")).to_be_visible()
         read = zxingcpp.read_barcodes(Image.open(io.BytesIO(self.page.screenshot())))
         assert len(read) == 1, f"{len(read)} codes on the screen"
+        return read[0].text
+
+    def reads(self, code: Locator) -> str:
+        """One code of several, or one that the window would cut off."""
+        return self.decodes(code.screenshot())
+
+    @staticmethod
+    def decodes(picture: bytes) -> str:
+        read = zxingcpp.read_barcodes(Image.open(io.BytesIO(picture)))
+        assert len(read) == 1, f"{len(read)} codes in the picture"
         return read[0].text
 
     def sideways(self) -> int:

@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import requests
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.servers import LOOPBACK, REPOSITORY, Process, free_port, wait_until
 
@@ -20,8 +22,15 @@ APP_CODE = "SANDBOX" + secrets.token_hex(12).upper()
 CLIENT_KEY = secrets.token_hex(16)
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 SHOP = "Lantern Street Tea"
+ALIPAY_APP = "2021003100000001"
 REFUSED = 555_12  # amounts that the sandbox takes as a request for trouble
 BROKEN = 555_15
+
+
+def alipay_key() -> str:
+    """The shop's app has one of its own at the sandbox's Alipay."""
+    made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 class Ensemble:
@@ -32,6 +41,7 @@ class Ensemble:
         self._database = folder / "sampan.db"
         self.url = f"http://{LOOPBACK}:{port}"
         self._keys: dict[str, str] = {}
+        self._merchants: dict[str, str] = {}
         self._http = requests.Session()
         self._http.trust_env = False
         self._http.headers["Connection"] = "close"  # a kept one may end just when it is used again
@@ -55,6 +65,10 @@ class Ensemble:
             "MERCHANT_WEBHOOK_SECRET": WEBHOOK_SECRET,
             "DEMO_API_KEY": API_KEY,
             "DEMO_WEBHOOK_SECRET": WEBHOOK_SECRET,
+            "ALIPAY_APP_ID": ALIPAY_APP,
+            "ALIPAY_PRIVATE_KEY": alipay_key(),
+            "ALIPAY_AUTH_URL": f"{self.url}/sandbox/alipay/authorize",
+            "ALIPAY_GATEWAY_URL": f"{self.url}/sandbox/alipay/gateway.do",
         }
 
     def __enter__(self) -> Self:
@@ -72,8 +86,20 @@ class Ensemble:
     def add_merchant(self, *options: str) -> str:
         """Bo's second shop, with options of its own; returns its API key."""
         account = ["--app-code", APP_CODE, "--client-key", CLIENT_KEY, "--base-url", f"{self.url}/sandbox"]
-        told = self._flask("merchant", "add", "--json", "--name", SHOP, *account, *options)
-        return str(json.loads(told)["api_key"])
+        told = json.loads(self._flask("merchant", "add", "--json", "--name", SHOP, *account, *options))
+        self._merchants[told["api_key"]] = told["merchant_id"]
+        return str(told["api_key"])
+
+    def changes(self, api_key: str, *command: str) -> None:
+        """The operator changes a shop that was added: `brand`, or `embed-origin add` with an origin."""
+        at = 2 if command[0] == "embed-origin" else 1
+        self._flask("merchant", *command[:at], self._merchants[api_key], *command[at:])
+
+    def add_link(self, *options: str) -> dict[str, Any]:
+        """A reusable link of the shop's, as its operator makes it."""
+        with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as db:
+            merchant_id = str(db.execute("SELECT id FROM merchant WHERE from_environment").fetchone()[0])
+        return dict(json.loads(self._flask("link", "add", merchant_id, "--json", *options)))
 
     def _flask(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "flask", "--app", "app", *arguments]
@@ -134,6 +160,11 @@ class Ensemble:
         assert answer.status_code == 303, answer.text
         self.waits_for(url, "paid")
 
+    def next_at_alipay(self, oddity: str) -> None:
+        """What happens to the next shopper whom the sandbox's Alipay is asked about."""
+        answer = self._http.post(f"{self.url}/sandbox/admin/alipay", json={"next": oddity}, timeout=10)
+        assert answer.status_code == 200, answer.text
+
     def waits_for(self, url: str, status: str) -> None:
         wait_until(lambda: self.poll(url)["status"] == status, 20, lambda: f"{url} is never {status}")
 
@@ -153,6 +184,20 @@ class Ensemble:
             stored = str(rows.fetchone()[0])
         assert stored.startswith(f"{self.url}/sandbox/wallet/{order['token']}?"), stored
         return stored
+
+    def ages(self, session_id: str, *, minutes: int) -> None:
+        """So much time goes by for this session, in the books: nobody waits for it."""
+        earlier = "{0} = strftime('%Y-%m-%d %H:%M:%f000', {0}, '-' || :minutes || ' minutes')"
+        with closing(sqlite3.connect(self._database, timeout=10)) as db, db:
+            for table, key, moments in (
+                ("session", "id", ("created_at", "expires_at", "due_at")),
+                ("attempt", "session_id", ("created_at", "ends_at")),
+            ):
+                changes = ", ".join(earlier.format(moment) for moment in moments)
+                db.execute(
+                    f"UPDATE {table} SET {changes} WHERE {key} = :session",  # noqa: S608 - our own names
+                    {"minutes": minutes, "session": session_id},
+                )
 
     def enquiries_about(self, session_id: str) -> int:
         """How often the gateway was asked about the latest attempt."""

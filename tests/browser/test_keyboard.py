@@ -63,7 +63,7 @@ def test_a_refresh_takes_nothing_out_of_her_hands(ensemble: Ensemble, person: Ca
     ada.picks("alipay")
     ada.sees("scan")
     ada.page.evaluate(LISTEN)
-    ada.page.get_by_text("Other ways to pay").click()
+    ada.page.get_by_text("Pay on another device").click()
     ada.page.get_by_role("button", name="Copy").focus()
 
     for _ in range(2):

@@ -83,6 +83,24 @@ def test_a_camera_reads_the_code_at_any_width_and_in_any_colours(
     assert ada.sideways() <= 0
 
 
+@pytest.mark.parametrize("dots", [1, 3])
+def test_a_camera_reads_the_code_from_any_screen_and_from_paper(
+    ensemble: Ensemble, person: Callable[..., Person], dots: int
+) -> None:
+    """200 % zoom is a window of half the width, of which each pixel is two."""
+    session = ensemble.open_session()
+    ensemble.picks(session["url"], "alipay_hk")
+    stored = ensemble.pay_url(session["id"])
+    for width, scale in ((1280, dots), (640, 2 * dots)):
+        ada = person(viewport={"width": width, "height": 800}, device_scale_factor=scale)
+        ada.opens(session["url"])
+        code = ada.page.locator("svg[data-qr]")
+        for surroundings in ({"color_scheme": "light"}, {"color_scheme": "dark"}, {"media": "print"}):
+            ada.page.emulate_media(**surroundings)  # type: ignore[arg-type]
+            assert ada.reads(code) == stored, surroundings
+        ada.context.close()
+
+
 def test_on_a_desktop_the_code_is_large_at_once(ensemble: Ensemble, person: Callable[..., Person]) -> None:
     session = ensemble.open_session()
     ensemble.picks(session["url"], "alipay_hk")

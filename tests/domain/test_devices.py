@@ -1,48 +1,83 @@
-"""User agents as they are sent, and what we think of them."""
+"""User agents as they are sent, and what we think of them: which way comes first, never which ways there are."""
+
+import json
+import time
+from pathlib import Path
 
 import pytest
 
-from checkout.domain.devices import Device, device_of
+from checkout.domain.devices import Device, device_of, read_agent
 
-SAFARI = "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0"
-CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
-IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X)"
-
-APP = "AppleWebKit/605.1.15 Mobile/15E148"
-DESKTOP, MOBILE, TABLET, IN_WALLET, BOT = Device
-
-# fmt: off
-AGENTS = {
-    "Windows":           (DESKTOP,   f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {CHROME} Safari/537.36"),
-    "macOS":             (DESKTOP,   f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {SAFARI} Safari/605.1.15"),
-    "Linux, Firefox":    (DESKTOP,   "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
-    "nothing":           (DESKTOP,   ""),
-    "curl":              (DESKTOP,   "curl/8.5.0"),
-    "iPhone":            (MOBILE,    f"{IPHONE} {SAFARI} Mobile/15E148 Safari/604.1"),
-    "iPhone, Chrome":    (MOBILE,    f"{IPHONE} AppleWebKit/605.1.15 CriOS/140.0 Mobile/15E148 Safari/604.1"),
-    "Android":           (MOBILE,    f"Mozilla/5.0 (Linux; Android 10; K) {CHROME} Mobile Safari/537.36"),
-    "Android, Firefox":  (MOBILE,    "Mozilla/5.0 (Android 15; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0"),
-    "WeChat":            (MOBILE,    f"{IPHONE} {APP} MicroMessenger/8.0.50 Language/zh_CN"),
-    "Opera Mini":        (MOBILE,    "Opera/9.80 (J2ME/MIDP; Opera Mini/9.80) Presto/2.5.25 Version/10.54"),
-    "iPad, old":         (TABLET,    f"Mozilla/5.0 (iPad; CPU OS 12_2 like Mac OS X) {SAFARI} Mobile/15E148"),
-    "Android tablet":    (TABLET,    f"Mozilla/5.0 (Linux; Android 13; SM-X700) {CHROME} Safari/537.36"),
-    "Fire tablet":       (TABLET,    "Mozilla/5.0 (Linux; U; Android 4.4.3; KFTHWI) AppleWebKit/537.36 Silk/44"),
-    "Alipay":            (IN_WALLET, f"{IPHONE} {APP} AlipayDefined AliApp(AP/10.5.0) AlipayClient/10.5.0"),
-    "AlipayHK":          (MOBILE,    f"{IPHONE} {APP} AliApp(APHK/5.8.0) AlipayClientHK/5.8.0 AlipayClient/5.8.0"),
-    "WhatsApp preview":  (BOT,       "WhatsApp/2.23.20.0 A"),
-    "Facebook preview":  (BOT,       "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)"),
-    "Slack preview":     (BOT,       "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)"),
-    "Telegram preview":  (BOT,       "TelegramBot (like TwitterBot)"),
-    "Google on a phone": (BOT,       f"Mozilla/5.0 (Linux; Android 6.0.1) {CHROME} Mobile (compatible; Googlebot/2.1)"),
-}
-# fmt: on
+# As they were really sent, each with where it was written down; `expected` is what `data-agent` says.
+AGENTS = json.loads(Path(__file__).with_name("agents.json").read_text("utf-8"))
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+ANDROID = (
+    "Mozilla/5.0 (Linux; Android 14; Pixel 8; wv) AppleWebKit/537.36 Version/4.0 Chrome/140.0 Mobile Safari/537.36"
+)
 
 
-@pytest.mark.parametrize(("device", "agent"), AGENTS.values(), ids=AGENTS)
-def test_a_browser_is_read_as(device: Device, agent: str) -> None:
-    assert device_of(agent) is device
+@pytest.mark.parametrize("row", AGENTS, ids=[f"{n}-{row['expected']}" for n, row in enumerate(AGENTS)])
+def test_an_agent_is_read_as(row: dict[str, str]) -> None:
+    assert str(read_agent(row["agent"])) == row["expected"]
 
 
-def test_a_long_agent_is_read_in_part() -> None:
-    assert device_of("x" * 512 + "iPhone") is Device.DESKTOP
-    assert device_of("iPhone" + "x" * 10**6) is Device.MOBILE
+def test_the_table_is_long_enough_to_be_trusted_and_says_where_each_row_comes_from() -> None:
+    assert len({row["agent"] for row in AGENTS}) == len(AGENTS) >= 60
+    assert all(row["source"] for row in AGENTS)
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "",
+        "x" * 512 + "iPhone",
+        "Mozilla/5.0 (Windows NT 10.0; Android 14) Chrome/140.0 Mobile Safari/537.36",
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Mobile/15E148 Safari/604.1",
+        "Mozilla/5.0 (Linux; Android 14; like iPhone) Mobile Safari/537.36",
+    ],
+)
+def test_no_signal_and_mixed_signals_are_unknown(agent: str) -> None:
+    assert device_of(agent) is Device.UNKNOWN
+    assert not read_agent(agent).jumps
+
+
+def test_a_phone_of_cubot_is_no_robot() -> None:
+    agent = "Mozilla/5.0 (Linux; Android 9; CUBOT X19) AppleWebKit/537.36 Chrome/96.0 Mobile Safari/537.36"
+    assert device_of(agent) is Device.MOBILE
+
+
+@pytest.mark.parametrize(
+    ("agent", "name", "by", "corner"),
+    [
+        (f"{IPHONE} Mobile/15E148 MicroMessenger/8.0.50", "WeChat", "menu", "top"),
+        (f"{IPHONE} Mobile/15E148 Safari Line/14.0.0", "LINE", "line", "top"),
+        (f"{IPHONE} Mobile/15E148 [FBAN/FBIOS;FBAV/470.0]", "Facebook", "intent", "bottom"),
+        (f"{ANDROID} [FB_IAB/FB4A;FBAV/470.0]", "Facebook", "intent", "top"),
+    ],
+)
+def test_an_app_that_keeps_wallets_out_has_a_way_out(agent: str, name: str, by: str, corner: str) -> None:
+    read = read_agent(agent)
+    way = read.way_out
+    assert way
+    assert (way.name, way.by) == (name, by)
+    assert (way.android_corner if read.android else way.ios_corner) == corner
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        f"{IPHONE} Version/18.0 Mobile/15E148 Safari/604.1",
+        f"{IPHONE} Mobile/15E148",
+        f"{IPHONE} AliApp(APHK/5.8.0) AlipayClientHK/5.8.0 AlipayClient/5.8.0",
+        "Mozilla/5.0 (Windows NT 10.0) Chrome/107.0 Safari/537.36 MicroMessenger/7.0.20 WindowsWechat(0x63090819)",
+    ],
+)
+def test_nobody_else_is_told_to_leave(agent: str) -> None:
+    assert read_agent(agent).way_out is None
+
+
+def test_an_agent_of_any_length_is_read_quickly() -> None:
+    started = time.perf_counter()
+    for agent in ("iPhone" + "x" * 10**6, "iPhone " * 10**5, "Android" * 10**5, "(" * 10**6):
+        device_of(agent)
+    assert time.perf_counter() - started < 0.5

@@ -15,8 +15,8 @@ from checkout.domain.signing import sign_notification
 from checkout.services import budgets
 from checkout.services.budgets import Use
 from checkout.services.deliveries import Crew, deliver_next
+from checkout.services.endpoints import enable_webhook
 from checkout.services.enquiries import Lanes, enquire_next
-from checkout.services.merchants import enable_webhook
 from checkout.services.returning import move_next_refund
 from checkout.services.sessions import cancel_session, close_next
 from checkout.services.webhooks import WebhookSender

@@ -1,0 +1,6 @@
+// The enlarged code is an address (#larger), so it works without a script; with one, Escape closes it too.
+on("keydown", ({ key }) => {
+  if (key === "Escape" && location.hash === "#larger") location.hash = "main";
+});
+// A redrawn code has to be pointed at again.
+on("drawn", () => location.hash === "#larger" && location.replace("#larger"));

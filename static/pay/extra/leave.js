@@ -1,0 +1,34 @@
+// Takes the shopper back to the shop after a few seconds, unless they came back here or say stay.
+// Of several tabs one goes, the one in front of the shopper: the others say that they may be closed.
+{
+  const came = (performance.getEntriesByType("navigation")[0] || {}).type;
+  const others = self.BroadcastChannel && new BroadcastChannel(location.pathname);
+  // Inside a shop's page it is the shop's to decide: it has been told.
+  let stays = self !== top || came === "back_forward" || came === "reload";
+  let leaves = 0;
+
+  const stay = (wanted) => {
+    stays = true;
+    all("[data-countdown]").forEach((one) => (one.hidden = true));
+    return $(wanted);
+  };
+  const tick = () => {
+    const line = $("[data-countdown]");
+    if (!line || stays || document.hidden) return;
+    if (!leaves && others) others.postMessage(0);
+    leaves = leaves || Date.now() + 1000 * line.dataset.countdown;
+    const left = Math.max(0, Math.ceil((leaves - Date.now()) / 1000));
+    const text = $("[data-text]");
+    text.textContent = text.dataset.text.replace("{seconds}", left);
+    line.hidden = false;
+    if (left) return setTimeout(tick, 250);
+    location.assign(stay("[data-return]").href);
+  };
+  if (others) others.onmessage = () => {
+    if (document.hidden || !document.hasFocus()) stay("[data-closable]").hidden = false;
+  };
+  on("click", ({ target }) => "stay" in target.dataset && stay("[data-return]").focus());
+  on("visibilitychange", () => leaves || tick(), document);
+  on("drawn", () => leaves || tick());
+  on("pagehide", () => (stays = true));
+}

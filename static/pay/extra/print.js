@@ -1,0 +1,6 @@
+// The receipt's button needs a script: without one the browser's own menu prints.
+{
+  const button = document.querySelector("[data-print]");
+  button.hidden = false;
+  button.onclick = () => print();
+}

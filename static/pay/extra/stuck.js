@@ -1,0 +1,16 @@
+// Still here 2.5 seconds after the tap that should have opened the wallet: help opens by itself.
+{
+  let stuck;
+  const stop = () => clearTimeout(stuck);
+  const help = () => {
+    const ways = $("[data-help]");
+    ways.open = true;
+    ways.scrollIntoView();
+    say($("[data-help] summary").textContent);
+  };
+  on("click", ({ target }) => {
+    stop();
+    if (target.closest("[data-jump]")) stuck = setTimeout(help, 2500);
+  });
+  on("visibilitychange", stop, document);
+}

@@ -1,9 +1,0 @@
-// One tap is one submit: buttons rest until the answer, or until the shopper comes back to the page.
-{
-  const rest = (buttons, yes) => buttons.forEach((button) => (button.disabled = yes));
-  document.addEventListener("submit", ({ target }) => {
-    // After the event, since a disabled button would not send its value.
-    setTimeout(() => rest(target.querySelectorAll("button"), true));
-  });
-  addEventListener("pageshow", () => rest(document.querySelectorAll("form button"), false));
-}
