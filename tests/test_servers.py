@@ -10,7 +10,10 @@ import pytest
 import requests
 from flask import Flask
 
+from checkout.store.engine import make_engine
 from tests.servers import HttpServer, PostgresServer, Process, free_port
+from tests.stories.auditing import violations_in
+from tests.stories.conftest import migrate
 
 
 def test_databases_are_fresh_copies_of_a_template_prepared_once(postgres: PostgresServer) -> None:
@@ -49,6 +52,15 @@ def test_a_borrowed_database_is_empty_and_whoever_changes_its_tables_leaves_it_t
         assert third != first
         with pytest.raises(psycopg.OperationalError, match="does not exist"):
             psycopg.connect(first)
+
+
+def test_the_audit_looks_at_the_books_that_it_is_given_also_when_those_before_are_gone(postgres: PostgresServer) -> None:
+    for _ in range(2):
+        url = postgres.new_database(migrate)
+        books = make_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+        assert violations_in(books) == []
+        books.dispose()
+        postgres.drop_database(url)
 
 
 def test_a_durable_server_keeps_what_was_committed_before_a_crash() -> None:

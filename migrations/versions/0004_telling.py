@@ -92,14 +92,15 @@ def upgrade() -> None:
         batch_op.create_index('uq_api_key_main', ['merchant_id'], unique=True, sqlite_where=sa.text('main AND revoked_at IS NULL'), postgresql_where=sa.text('main AND revoked_at IS NULL'))
         batch_op.create_index('ix_api_key_merchant', ['merchant_id', 'created_at'], unique=False)
 
-    with op.batch_alter_table('merchant', schema=None) as batch_op:
-        batch_op.add_column(sa.Column('webhook_types', Json, server_default=sa.text("'[]'"), nullable=False))
-        batch_op.add_column(sa.Column('webhook_signatures', Json, server_default=sa.text("""'["v1"]'"""), nullable=False))
-        batch_op.add_column(sa.Column('webhook_off_at', Moment(), nullable=True))
-
-    with op.batch_alter_table('delivery', schema=None) as batch_op:
-        batch_op.add_column(sa.Column('endpoint_id', sa.String(length=40), server_default=sa.text("''"), nullable=False))
-        batch_op.create_index('ix_delivery_merchant_status', ['merchant_id', 'status'], unique=False)
+    # Not in a batch: on SQLite that makes the table anew, which rows that refer to it forbid.
+    for column in (
+        sa.Column('webhook_types', Json, server_default=sa.text("'[]'"), nullable=False),
+        sa.Column('webhook_signatures', Json, server_default=sa.text("""'["v1"]'"""), nullable=False),
+        sa.Column('webhook_off_at', Moment(), nullable=True),
+    ):
+        op.add_column('merchant', column)
+    op.add_column('delivery', sa.Column('endpoint_id', sa.String(length=40), server_default=sa.text("''"), nullable=False))
+    op.create_index('ix_delivery_merchant_status', 'delivery', ['merchant_id', 'status'], unique=False)
 
     # The key that each merchant has had so far, under an id made of its own: it may do everything, as before.
     op.execute(
@@ -116,7 +117,6 @@ def downgrade() -> None:
     for table in ('api_key', 'signing_key', 'endpoint_test', 'delivery_try', 'endpoint'):
         op.drop_table(table)
     op.drop_index('ix_delivery_merchant_status', table_name='delivery')
-    # Not in a batch: on SQLite that makes the table anew, which rows that refer to it forbid.
     op.drop_column('delivery', 'endpoint_id')
     for column in ('webhook_off_at', 'webhook_signatures', 'webhook_types'):
         op.drop_column('merchant', column)

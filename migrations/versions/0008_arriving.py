@@ -12,12 +12,11 @@ depends_on = None
 
 
 def upgrade() -> None:
-    with op.batch_alter_table('session', schema=None) as batch_op:
-        batch_op.add_column(sa.Column('alipay_answered_at', Moment(), nullable=True))
-        batch_op.add_column(sa.Column('renewals', sa.BigInteger(), server_default=sa.text('0'), nullable=False))
+    # Not in a batch: on SQLite that makes the table anew, which rows that refer to it forbid.
+    op.add_column('session', sa.Column('alipay_answered_at', Moment(), nullable=True))
+    op.add_column('session', sa.Column('renewals', sa.BigInteger(), server_default=sa.text('0'), nullable=False))
 
 
 def downgrade() -> None:
-    with op.batch_alter_table('session', schema=None) as batch_op:
-        batch_op.drop_column('renewals')
-        batch_op.drop_column('alipay_answered_at')
+    for column in ('renewals', 'alipay_answered_at'):
+        op.drop_column('session', column)

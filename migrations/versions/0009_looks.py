@@ -11,22 +11,19 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:
-    with op.batch_alter_table('merchant', schema=None) as batch_op:
-        batch_op.add_column(sa.Column('branding', Json, server_default=sa.text("'{}'"), nullable=False))
-        batch_op.add_column(sa.Column('embed_origins', Json, server_default=sa.text("'[]'"), nullable=False))
-        one_code = sa.Column('both_wallets_code', sa.Boolean(), server_default=sa.text('false'), nullable=False)
-        batch_op.add_column(one_code)
+# Columns are added and dropped one by one, not in a batch: on SQLite a batch makes the table anew and drops the old one,
+# which rows that refer to it forbid.
 
-    with op.batch_alter_table('attempt', schema=None) as batch_op:
-        batch_op.create_index('ix_attempt_merchant_created', ['merchant_id', 'created_at'], unique=False)
+
+def upgrade() -> None:
+    op.add_column('merchant', sa.Column('branding', Json, server_default=sa.text("'{}'"), nullable=False))
+    op.add_column('merchant', sa.Column('embed_origins', Json, server_default=sa.text("'[]'"), nullable=False))
+    one_code = sa.Column('both_wallets_code', sa.Boolean(), server_default=sa.text('false'), nullable=False)
+    op.add_column('merchant', one_code)
+    op.create_index('ix_attempt_merchant_created', 'attempt', ['merchant_id', 'created_at'], unique=False)
 
 
 def downgrade() -> None:
-    with op.batch_alter_table('attempt', schema=None) as batch_op:
-        batch_op.drop_index('ix_attempt_merchant_created')
-
-    with op.batch_alter_table('merchant', schema=None) as batch_op:
-        batch_op.drop_column('both_wallets_code')
-        batch_op.drop_column('embed_origins')
-        batch_op.drop_column('branding')
+    op.drop_index('ix_attempt_merchant_created', table_name='attempt')
+    for column in ('both_wallets_code', 'embed_origins', 'branding'):
+        op.drop_column('merchant', column)

@@ -10,6 +10,7 @@ from checkout.crash_points import arm
 from checkout.services.reconciling import reconcile_next
 from sandbox import Scenario, deliver_due
 from tests.proofs.stage import Stage
+from tests.stories.alipay import Inside
 from tests.stories.cast import Merchant, Shopper
 
 
@@ -26,6 +27,7 @@ class Road:
 ROADS = {
     "open":    Road("opens",                                             "opens picks pays"),
     "start":   Road("opens picks",                                       "opens picks pays"),
+    "inside":  Road("opens enters",                                      "opens picks pays"),
     "notice":  Road("opens picks pays is_told",                          "is_told"),
     "settle":  Road("opens picks pays waits works",                      ""),
     "surplus": Road("opens picks pays_twice waits works",                ""),
@@ -39,7 +41,9 @@ ROADS = {
 ALL_POINTS = {
     "key.before_commit":      "open refund",
     "key.committed":          "open refund",
-    "attempt.before_intent":  "start",
+    "alipay.answer_taken":    "inside",
+    "alipay.user_known":      "inside",
+    "attempt.before_intent":  "start inside",
     "attempt.intended":       "start",
     "order.before_send":      "start return",
     "order.sent":             "start return",
@@ -137,6 +141,11 @@ class Party:
 
     def picks(self, wallet: str = "alipay_hk") -> None:
         answer = self.ada.picks(wallet)
+        assert answer.status_code == 303, answer.text
+
+    def enters(self) -> None:
+        """Ada opens the page in Alipay's app, which tells us who she is without a tap."""
+        answer = Inside(self.stage, self.opened["url"]).enters()
         assert answer.status_code == 303, answer.text
 
     def picks_briefly(self) -> None:

@@ -20,6 +20,8 @@ from checkout.web.context import Parts, parts_of
 from config import Config
 from sandbox import Credential, create_sandbox
 from tests.servers import HttpServer
+from tests.stories.alipay import opens_inside_alipay
+from tests.stories.alipay import settings as alipay_settings
 from tests.stories.cast import GATEWAY, NOON, PUBLIC, Clock, Inbox, Merchant, World
 from tests.wsgi import session_to
 
@@ -52,7 +54,8 @@ class Stage(World):
             ledger=place.ledger, public_url=GATEWAY, credentials=CREDENTIALS, clock=self.clock,
             http=session_to(self._ours), run_notifier=False, calls_per_minute=None,
         )  # fmt: skip
-        env = {
+        opens_inside_alipay(self.sandbox)
+        env = alipay_settings() | {
             "DATABASE_URL": place.database_url, "PUBLIC_URL": PUBLIC, "SECRET_KEY": "s" * 40,
             "GATEWAY_RATE_PER_MINUTE": str(place.rate_per_minute),
         }  # fmt: skip

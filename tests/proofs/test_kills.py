@@ -105,7 +105,7 @@ def test_every_crash_point_in_the_sources_stands_in_the_tables() -> None:
     assert len(ALL_POINTS) >= 30
 
 
-@pytest.mark.parametrize("began_at", ["base", "0001", "0002"])
+@pytest.mark.parametrize("began_at", ["base", "0001", "0002", "0003", "0008"])
 def test_an_upgrade_that_is_killed_after_any_statement_is_finished_by_the_next(
     new_books: Books, nursery: Nursery, scale: Scale, tally: Tally, seed: int, began_at: str
 ) -> None:

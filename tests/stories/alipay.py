@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from flask import Flask
 from werkzeug.test import Client, TestResponse
 
 from sandbox import AlipayApp, Oddity, Platform, Visits
@@ -51,10 +52,15 @@ def settings() -> dict[str, str]:
 
 def world_with_alipay(make_world: Callable[..., World], **more: str) -> World:
     world = make_world(**settings() | more)
-    app = AlipayApp(key_of("app").public_key(), f"{PUBLIC}/alipay/callback")
-    known = world.sandbox.extensions["sandbox"]
-    world.sandbox.extensions["sandbox"] = replace(known, platform=Platform({APP_ID: app}, key_of("alipay")))
+    opens_inside_alipay(world.sandbox)
     return world
+
+
+def opens_inside_alipay(sandbox: Flask) -> None:
+    """The app of our settings is known at the sandbox's Alipay."""
+    app = AlipayApp(key_of("app").public_key(), f"{PUBLIC}/alipay/callback")
+    known = sandbox.extensions["sandbox"]
+    sandbox.extensions["sandbox"] = replace(known, platform=Platform({APP_ID: app}, key_of("alipay")))
 
 
 @dataclass

@@ -3,12 +3,13 @@
 import threading
 from typing import Any
 
-from sqlalchemy import URL, Engine, event
+from sqlalchemy import URL, Engine
 from sqlalchemy.orm import Session
 
 from checkout.services.audit import Violation, audit
 from checkout.store.engine import make_engine
 
+OURS = ("options", "timeout", "connect_timeout", "target_session_attrs")  # what make_engine asks of a connection
 _one_at_a_time = threading.Lock()
 _engines: dict[str, Engine] = {}
 _books: dict[str, URL] = {}  # by kind of database: which of them is being looked at
@@ -29,11 +30,13 @@ def violations_in(books: Engine) -> list[Violation]:
 
 def _engine_for(kind: str, url: URL) -> Engine:
     engine = _engines[kind] = make_engine(url.render_as_string(hide_password=False))
+    dialect = engine.dialect
+    connect = dialect.connect
 
-    @event.listens_for(engine, "do_connect", insert=True)
-    def _(dialect: Any, _record: Any, arguments: list[Any], parameters: dict[str, Any]) -> None:
+    def connect_to_the_books(*_: Any, **parameters: Any) -> Any:
         there, others = dialect.create_connect_args(_books[kind])
-        arguments[:] = there
-        parameters.update({name: value for name, value in others.items() if name not in ("options", "timeout")})
+        return connect(*there, **others | {name: parameters[name] for name in OURS if name in parameters})
 
+    # Not by the event `do_connect`: whoever listened first would be asked first, and connect to the first books.
+    setattr(dialect, "connect", connect_to_the_books)  # noqa: B010 - mypy knows it as a method
     return engine
