@@ -54,7 +54,7 @@ def test_a_borrowed_database_is_empty_and_whoever_changes_its_tables_leaves_it_t
             psycopg.connect(first)
 
 
-def test_the_audit_looks_at_the_books_that_it_is_given_also_when_those_before_are_gone(postgres: PostgresServer) -> None:
+def test_the_audit_looks_at_the_books_it_is_given_also_when_those_before_are_gone(postgres: PostgresServer) -> None:
     for _ in range(2):
         url = postgres.new_database(migrate)
         books = make_engine(url.replace("postgresql:", "postgresql+psycopg:"))
