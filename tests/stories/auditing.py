@@ -35,7 +35,8 @@ def _engine_for(kind: str, url: URL) -> Engine:
 
     def connect_to_the_books(*_: Any, **parameters: Any) -> Any:
         there, others = dialect.create_connect_args(_books[kind])
-        return connect(*there, **others | {name: parameters[name] for name in OURS if name in parameters})
+        ours = {name: value for name, value in parameters.items() if name in OURS}
+        return connect(*there, **{**others, **ours})
 
     # Not by the event `do_connect`: whoever listened first would be asked first, and connect to the first books.
     setattr(dialect, "connect", connect_to_the_books)  # noqa: B010 - mypy knows it as a method
