@@ -66,7 +66,7 @@ def test_one_payments_page_tells_the_whole_story(
     said = viewer.sees()
     for words in (
         "The shop opened the checkout", "Try with AlipayHK: paid", "Money came: HK$88.00", told["payments"][0]["syssn"],
-        "The gateway answered our question", '"respcd": "0000"', "Your shop is told: checkout_session.paid", "12:00:0",
+        "The gateway answered our question", '"respcd": "0000"', "Your shop is told: Order paid", "12:00:0",
     ):  # fmt: skip
         assert words in said, words
     assert "<form" not in viewer.text.partition('id="main"')[2], "a viewer has nothing to press"

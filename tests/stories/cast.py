@@ -250,6 +250,8 @@ class World:
         """The worker does everything that is due at this moment."""
         for _ in range(500):
             if self._next_due() > self.clock.now:
+                if self.posting.crew.wait():
+                    continue  # a try is under way on a thread of its own, and what it says may make something due
                 return
             with self.parts.sessions() as db:
                 closed = close_next(db, self.parts.terms, self.clock())
