@@ -49,6 +49,7 @@ ALSO = {
     "services/pinned.py":   frozenset({"requests_hardened", "urllib3"}),
     "services/passwords.py": frozenset({"argon2"}),
     "services/second_factor.py": frozenset({"pyotp"}),
+    "services/authenticators.py": frozenset({"webauthn"}),
     "cli/people.py": frozenset({"sqlalchemy"}),
 }
 # fmt: on
@@ -69,7 +70,7 @@ SLEEPERS = {
     "tests/proofs/test_soak.py": "ten minutes of bad weather are ten minutes: it looks at the processes each second",
     "tests/hostile/test_lanes.py": "asks running threads what they have done, again and again, until a deadline",
     "tests/browser/test_weight.py": "a crowd of pages that poll: the pause between two questions is part of the crowd",
-    "tests/services/test_webhooks.py": "an endpoint that drips its answer: the slowness is what is tested",
+    "tests/services/endpoints.py": "an endpoint that drips its answer: the slowness is what is tested",
 }
 
 SECRETS = {

@@ -107,16 +107,19 @@ def _tame_postgresql(engine: Engine) -> None:
 
 def _yield_to_poolers(engine: Engine) -> None:
     """PgBouncer refuses a connection with options of its own: then without them, for good."""
+    refused: set[str] = set()
 
     @event.listens_for(engine, "do_connect")
     def _(dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]) -> Any:
+        wanted = {name: value for name, value in parameters.items() if name not in refused}
         try:
-            return dialect.connect(*arguments, **parameters)
+            return dialect.connect(*arguments, **wanted)
         except dialect.dbapi.OperationalError as error:
-            if "options" not in parameters or "unsupported startup parameter" not in str(error):
+            if "options" not in wanted or "unsupported startup parameter" not in str(error):
                 raise
-            del parameters["options"]  # this dictionary serves all later connections
-            return dialect.connect(*arguments, **parameters)
+            refused.add("options")
+            del wanted["options"]
+            return dialect.connect(*arguments, **wanted)
 
 
 def _never_wait_for_ever(connection: Any, info: dict[str, Any]) -> None:

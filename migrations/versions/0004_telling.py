@@ -93,12 +93,12 @@ def upgrade() -> None:
         batch_op.create_index('ix_api_key_merchant', ['merchant_id', 'created_at'], unique=False)
 
     # Not in a batch: on SQLite that makes the table anew, which rows that refer to it forbid.
-    for column in (
-        sa.Column('webhook_types', Json, server_default=sa.text("'[]'"), nullable=False),
+    op.add_column('merchant', sa.Column('webhook_types', Json, server_default=sa.text("'[]'"), nullable=False))
+    op.add_column(
+        'merchant',
         sa.Column('webhook_signatures', Json, server_default=sa.text("""'["v1"]'"""), nullable=False),
-        sa.Column('webhook_off_at', Moment(), nullable=True),
-    ):
-        op.add_column('merchant', column)
+    )
+    op.add_column('merchant', sa.Column('webhook_off_at', Moment(), nullable=True))
     op.add_column('delivery', sa.Column('endpoint_id', sa.String(length=40), server_default=sa.text("''"), nullable=False))
     op.create_index('ix_delivery_merchant_status', 'delivery', ['merchant_id', 'status'], unique=False)
 

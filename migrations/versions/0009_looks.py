@@ -18,8 +18,9 @@ depends_on = None
 def upgrade() -> None:
     op.add_column('merchant', sa.Column('branding', Json, server_default=sa.text("'{}'"), nullable=False))
     op.add_column('merchant', sa.Column('embed_origins', Json, server_default=sa.text("'[]'"), nullable=False))
-    one_code = sa.Column('both_wallets_code', sa.Boolean(), server_default=sa.text('false'), nullable=False)
-    op.add_column('merchant', one_code)
+    op.add_column(
+        'merchant', sa.Column('both_wallets_code', sa.Boolean(), server_default=sa.text('false'), nullable=False)
+    )
     op.create_index('ix_attempt_merchant_created', 'attempt', ['merchant_id', 'created_at'], unique=False)
 
 

@@ -26,12 +26,12 @@ from checkout.store.models import Event, GatewayWord, Payment, Refund
 from checkout.store.models import Merchant as MerchantRow
 from checkout.store.oversight import Difference
 from sandbox import Scenario, portal_refund
-from tests.faults.test_merchants_side import cancels, command, deliveries, path_of, statuses
+from tests.faults.shops import cancels, command, deliveries, path_of, statuses
 from tests.faults.test_restored import recovers
 from tests.hostile.tricks import gateway_answers, mount
 from tests.stories.cast import Inbox, Merchant, World
+from tests.stories.nights import QUERY, later, reconciles, rows
 from tests.stories.test_dead_gateway import PAY, dies, lives
-from tests.stories.test_reconcile import QUERY, later, reconciles, rows
 from tests.stories.test_refunds import REFUND, asks, pay, read
 
 # A webhook in flight, and the operator who enables the endpoint meanwhile

@@ -11,7 +11,7 @@ from checkout.store.oversight import Difference
 from sandbox import portal_refund
 from tests.proofs.scale import Scale, Tally
 from tests.stories.cast import Merchant, World
-from tests.stories.test_reconcile import (
+from tests.stories.nights import (
     change,
     later,
     pays_elsewhere,
