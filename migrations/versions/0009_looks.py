@@ -11,8 +11,7 @@ branch_labels = None
 depends_on = None
 
 
-# Columns are added and dropped one by one, not in a batch: on SQLite a batch makes the table anew and drops the old one,
-# which rows that refer to it forbid.
+# Not in a batch: on SQLite that makes the table anew, which rows that refer to it forbid.
 
 
 def upgrade() -> None:
