@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.demo.scripted import API, Bo, bo
+from tests.demo.scripted import API, Bo, bo, checkout
 
-__all__ = ["bo"]
+__all__ = ["bo", "checkout"]
 
 
 @pytest.mark.parametrize(

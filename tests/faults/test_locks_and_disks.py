@@ -25,6 +25,7 @@ from tests.faults.fragile import (
     in_vain,
     is_ready,
     nobody_is_served,
+    proxy,
     server,
     world_on,
 )
@@ -32,7 +33,7 @@ from tests.servers import HttpServer, PostgresServer, Process, free_port, wait_u
 from tests.stories.cast import Inbox, Merchant, Shopper, World
 from tests.stories.conftest import migrate
 
-__all__ = ["far", "fragile", "server"]
+__all__ = ["far", "fragile", "proxy", "server"]
 
 
 # --- F46: it only reads
