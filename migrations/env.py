@@ -5,7 +5,7 @@ from typing import Any
 from alembic import context
 
 from checkout.crash_points import crash_point
-from checkout.store import links, oversight, people, searching, telling  # noqa: F401 - its tables too
+from checkout.store import links, oversight, passkeys, people, searching, telling  # noqa: F401 - its tables too
 from checkout.store.models import Base
 
 

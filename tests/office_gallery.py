@@ -65,6 +65,7 @@ def places(bo: Merchant, owner: Clerk, sold: dict[str, Any], late: dict[str, Any
         "deliveries": "deliveries", "delivery": f"deliveries/{events['data'][0]['id']}",
         "links": "links", "link-new": "links/new", "link": f"links/{link.id}",
         "log": "settings", "people": "settings/people", "start": "settings/start", "shop": "settings/shop",
+        "branding": "settings/branding", "branding-preview": "settings/branding/preview",
         "webhooks": "settings/webhooks", "webhook": f"settings/webhooks/{endpoint['id']}", "keys": "settings/api-keys",
         "not-found": "payments/cs_0",
     }  # fmt: skip

@@ -11,6 +11,8 @@ from checkout.services.links import make_link
 from checkout.store.engine import make_engine
 from checkout.store.migrating import upgrade
 from checkout.store.models import Merchant as MerchantRow
+from checkout.store.passkeys import Passkey
+from checkout.store.people import Person
 from tests.office.cast import PASSWORD, Clerk
 from tests.stories.cast import Merchant, World
 
@@ -18,6 +20,7 @@ IN, AWAY, NO, HIDDEN = "in", "to the sign-in", "not allowed", "not found"
 WHO = ("nobody", "shopper", "viewer", "operator", "owner of A", "owner of B")
 ANYBODY = dict.fromkeys(WHO, IN)
 SIGNED_IN = ANYBODY | {"nobody": AWAY, "shopper": AWAY}
+OTHERS = dict.fromkeys(WHO, HIDDEN) | {"nobody": AWAY, "shopper": AWAY}  # somebody else's own thing
 SHOP = SIGNED_IN | {"owner of B": HIDDEN}
 WORK = SHOP | {"viewer": NO}
 OWN = WORK | {"operator": NO}
@@ -30,6 +33,8 @@ ROWS: dict[tuple[str, str], dict[str, str]] = {
     ("POST", "/merchant/sign-in"):                                           ANYBODY,
     ("GET",  "/merchant/sign-in/code"):                                      SIGNED_IN,
     ("POST", "/merchant/sign-in/code"):                                      SIGNED_IN,
+    ("POST", "/merchant/sign-in/passkey"):                                   ANYBODY,
+    ("POST", "/merchant/sign-in/passkey/options"):                           ANYBODY,
     ("POST", "/merchant/sign-out"):                                          SIGNED_IN,
     ("POST", "/merchant/sign-out-everywhere"):                               SIGNED_IN,
     ("GET",  "/merchant/invitation/<token>"):                                dict.fromkeys(WHO, HIDDEN),  # not his
@@ -41,6 +46,11 @@ ROWS: dict[tuple[str, str], dict[str, str]] = {
     ("POST", "/merchant/me/second-factor"):                                  SIGNED_IN,
     ("POST", "/merchant/me/second-factor/start"):                            SIGNED_IN,
     ("POST", "/merchant/me/second-factor/remove"):                           SIGNED_IN,
+    ("POST", "/merchant/me/passkeys"):                                       SIGNED_IN,
+    ("POST", "/merchant/me/passkeys/options"):                               SIGNED_IN,
+    ("POST", "/merchant/me/passkeys/<passkey_id>/remove"):                   OTHERS,
+    ("POST", "/merchant/me/proof"):                                          SIGNED_IN,
+    ("POST", "/merchant/me/proof/options"):                                  SIGNED_IN,
     ("GET",  "/merchant/<shop_id>/payments"):                                SHOP,
     ("GET",  "/merchant/<shop_id>/payments/<session_id>"):                   SHOP,
     ("POST", "/merchant/<shop_id>/payments/<session_id>/refunds"):           WORK,
@@ -59,6 +69,8 @@ ROWS: dict[tuple[str, str], dict[str, str]] = {
     ("GET",  "/merchant/<shop_id>/links"):                                   SHOP,
     ("POST", "/merchant/<shop_id>/links"):                                   WORK,
     ("GET",  "/merchant/<shop_id>/links/new"):                               WORK,
+    ("GET",  "/merchant/<shop_id>/links/check"):                             WORK,
+    ("POST", "/merchant/<shop_id>/links/check"):                             WORK,
     ("GET",  "/merchant/<shop_id>/links/<link_id>"):                         SHOP,
     ("POST", "/merchant/<shop_id>/links/<link_id>/on"):                      WORK,
     ("POST", "/merchant/<shop_id>/links/<link_id>/off"):                     WORK,
@@ -68,6 +80,11 @@ ROWS: dict[tuple[str, str], dict[str, str]] = {
     ("POST", "/merchant/<shop_id>/settings/start/credentials"):              OWN,
     ("GET",  "/merchant/<shop_id>/settings/shop"):                           OWN,
     ("POST", "/merchant/<shop_id>/settings/shop"):                           OWN,
+    ("GET",  "/merchant/<shop_id>/settings/branding"):                       OWN,
+    ("POST", "/merchant/<shop_id>/settings/branding"):                       OWN,
+    ("GET",  "/merchant/<shop_id>/settings/branding/preview"):               OWN,
+    ("POST", "/merchant/<shop_id>/settings/branding/preview"):               OWN,
+    ("POST", "/merchant/<shop_id>/settings/branding/origins"):               OWN,
     ("GET",  "/merchant/<shop_id>/settings/webhooks"):                       OWN,
     ("POST", "/merchant/<shop_id>/settings/webhooks"):                       OWN,
     ("GET",  "/merchant/<shop_id>/settings/webhooks/<endpoint_id>"):         OWN,
@@ -117,6 +134,7 @@ def cast_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cast]:
         "session_id": session["id"],
         "person_id": people["viewer"].row().id,
         "token": "0" * 43,
+        "passkey_id": a_passkey_of_somebody_else(world),
         "digest": "0" * 16,
         "name": "office.css",
     }
@@ -143,6 +161,18 @@ def things_of(bo: Merchant) -> dict[str, str]:
         "key_id": keys["data"][0]["id"],
         "link_id": link.id,
     }
+
+
+def a_passkey_of_somebody_else(world: World) -> str:
+    with world.parts.sessions() as db:
+        whose = Person(id="pe_else", email="else@bo.example", totp_step=0, created_at=world.clock())
+        db.add(whose)
+        db.flush()
+        kept = Passkey(id="pk_else", person_id=whose.id, credential_id=b"1", public_key=b"2", uses=0, transports=[],
+                       name="Phone", created_at=world.clock())  # fmt: skip
+        db.add(kept)
+        db.commit()
+        return kept.id
 
 
 def addresses(world: World) -> set[tuple[str, str]]:

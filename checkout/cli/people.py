@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from checkout import logs
 from checkout.domain.errors import Invalid, NotFound
 from checkout.domain.roles import StaffRole
-from checkout.services import people, second_factor
+from checkout.services import passkeys, people, second_factor
 from checkout.services.chronicle import OPERATOR
 from checkout.services.sign_ins import normal_email
 from checkout.store.models import Merchant
@@ -61,12 +61,21 @@ def invite(email: str) -> None:
 @click.option("--email", required=True)
 @with_appcontext
 def forget_second_factor(email: str) -> None:
-    """For somebody who lost the phone and the recovery codes: the next sign-in asks them to add another."""
+    """For somebody who lost the phone and the recovery codes: the next sign-in asks them to add another.
+
+    Their passkeys end with it: a phone that is lost may hold them.
+    """
     logs.to_stderr()
     joined = parts()
     with joined.sessions() as db:
-        second_factor.remove(db, _known(db, email), joined.clock(), actor=OPERATOR)
+        known = _known(db, email)
+        gone = passkeys.remove_all(db, known, joined.clock(), actor=OPERATOR)
+        second_factor.remove(db, known, joined.clock(), actor=OPERATOR)
     click.echo(f"{email} signs in with the password alone once, and then adds a second factor.")
+    if gone:
+        click.echo(f"Their passkeys open nothing any more: {', '.join(gone)}.")
+    else:
+        click.echo("They had no passkey.")
 
 
 @person.command("demo", hidden=True)

@@ -15,6 +15,7 @@ WHITE, BLACK = "#ffffff", "#000000"
 # The grounds of static/pay/tokens.css on which the accent stands as text: paper, well and the page around them.
 LIGHT_GROUNDS = ("#ffffff", "#f3f7f6", "#e9efee", "#fbeed6")
 DARK_GROUNDS = ("#101d20", "#17272a", "#081315", "#362a13")
+GROUNDS = {"light": LIGHT_GROUNDS, "dark": DARK_GROUNDS}
 STEPS = 64  # from a colour to black or white
 
 
@@ -113,6 +114,30 @@ def accent_tokens(accent: str, grounds: Iterable[str]) -> dict[str, str]:
     text = text_on(accent)
     pressed = mix(accent, BLACK if text == WHITE else WHITE, 0.25)
     return {"accent": accent, "pressed": pressed, "on-accent": text}
+
+
+@dataclass(frozen=True)
+class Worn:
+    """What becomes of a merchant's accent in one theme. The contrasts are those with the worst ground that it has."""
+
+    theme: str
+    said: str
+    colour: str
+    contrast_said: float
+    contrast: float
+
+    @property
+    def corrected(self) -> bool:
+        return self.colour != self.said
+
+
+def worn_accents(accent: str) -> tuple[Worn, ...]:
+    """The accent as it is worn in each theme, for those who chose it to know."""
+    return tuple(
+        Worn(theme, accent, colour, worst(accent, grounds), worst(colour, grounds))
+        for theme, grounds in GROUNDS.items()
+        for colour in (accent_tokens(accent, grounds)["accent"],)
+    )
 
 
 def style_of(brand: Brand) -> str:

@@ -13,8 +13,17 @@ from checkout.domain.errors import Invalid
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 DRAWN = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}  # what says who made it, where and when is left out
 LARGEST = 3 * 1024  # bytes: 4 KB as base64, of a page of 10
+MOST_READ = 64 * LARGEST  # bytes: what is larger is not even taken apart
 LONGEST_SIDE = 512  # dots
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by PNG's colour type
+
+
+class BadLogo(Invalid):
+    """`why` is one word for those who say it in another language: kind, bytes, dots, interlaced or damaged."""
+
+    def __init__(self, why: str, message: str) -> None:
+        super().__init__({"logo": message})
+        self.why = why
 
 
 @dataclass(frozen=True)
@@ -29,27 +38,23 @@ class Logo:
 
 
 def read_logo(given: bytes) -> Logo:
-    """Raises Invalid naming what is wrong with the file."""
+    """Raises BadLogo naming what is wrong with the file."""
     try:
         chunks = _chunks(given)
         width, height = _size(chunks)
-    except (ValueError, struct.error, zlib.error) as error:
-        raise Invalid({"logo": str(error) if isinstance(error, _Problem) else "is a PNG that is damaged"}) from None
+    except (ValueError, struct.error, zlib.error):
+        raise BadLogo("damaged", "is a PNG that is damaged") from None
     png = SIGNATURE + b"".join(_written(kind, body) for kind, body in chunks)
     if len(png) > LARGEST:
-        raise Invalid({"logo": f"must be at most {LARGEST} bytes, since every page holds it; this has {len(png)}"})
+        raise BadLogo("bytes", f"must be at most {LARGEST} bytes, since every page holds it; this has {len(png)}")
     return Logo(base64.b64encode(png).decode(), width, height)
-
-
-class _Problem(ValueError):
-    """In words for the merchant."""
 
 
 def _chunks(given: bytes) -> list[tuple[bytes, bytes]]:
     if not given.startswith(SIGNATURE):
-        raise _Problem("must be a PNG file")
-    if len(given) > 64 * LARGEST:
-        raise _Problem(f"must be at most {LARGEST} bytes")
+        raise BadLogo("kind", "must be a PNG file")
+    if len(given) > MOST_READ:
+        raise BadLogo("bytes", f"must be at most {LARGEST} bytes")
     found: list[tuple[bytes, bytes]] = []
     at = len(SIGNATURE)
     while at < len(given) and (not found or found[-1][0] != b"IEND"):
@@ -72,9 +77,9 @@ def _size(chunks: list[tuple[bytes, bytes]]) -> tuple[int, int]:
         raise ValueError("no beginning or no end")
     width, height, depth, colours, _method, _filter, interlaced = struct.unpack(">IIBBBBB", chunks[0][1])
     if not 0 < width <= LONGEST_SIDE or not 0 < height <= LONGEST_SIDE:
-        raise _Problem(f"must be at most {LONGEST_SIDE} by {LONGEST_SIDE} dots")
+        raise BadLogo("dots", f"must be at most {LONGEST_SIDE} by {LONGEST_SIDE} dots")
     if interlaced or colours not in CHANNELS:
-        raise _Problem("must not be interlaced")
+        raise BadLogo("interlaced", "must not be interlaced")
     expected = height * (1 + (width * CHANNELS[colours] * depth + 7) // 8)
     unpacker = zlib.decompressobj()
     drawn = unpacker.decompress(b"".join(body for kind, body in chunks if kind == b"IDAT"), expected + 1)

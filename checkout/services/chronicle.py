@@ -20,6 +20,7 @@ THE_LOCK = 0x53414D50414E  # an advisory lock of PostgreSQL has a number for a n
 PAGE = 1000
 
 OPERATOR, WORKER, ENVIRONMENT = "operator", "worker", "environment"
+STRANGER = "stranger"  # who has not shown who they are
 
 Detail = str | int | bool | None | Sequence[str]
 

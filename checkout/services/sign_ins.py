@@ -17,7 +17,7 @@ from checkout.store.people import Person, SignIn
 
 IDLE = timedelta(minutes=30)
 AT_MOST = timedelta(hours=12)
-PROVEN_FOR = timedelta(minutes=10)  # so long after somebody has shown who they are they may do what needs it
+PROVEN_FOR = timedelta(minutes=5)  # so long after somebody has shown who they are they may do what needs it
 SECOND_STEP = timedelta(minutes=10)  # between the password and the code
 BOTH_TOKENS = timedelta(seconds=30)
 SEEN_EACH = timedelta(minutes=1)  # a write for each page would tell nobody more
@@ -67,8 +67,9 @@ def by_password(db: Session, email: str, password: str, browser: Browser, now: d
     caller = Caller(normal_email(email), browser.address)
     throttling.count_try(db, caller, now)
     person = db.scalar(select(Person).where(Person.email == caller.email).execution_options(populate_existing=True))
+    digest = person.password_digest if person else None
     db.rollback()  # nothing stays open while the password is worked on, which is slow on purpose
-    if not passwords.is_password(person.password_digest if person else None, password) or person is None:
+    if not passwords.is_password(digest, password) or person is None:
         return None
     throttling.forgive(db, caller, now)
     _renew_digest(db, person, password)
@@ -95,11 +96,17 @@ def by_code(db: Session, vault: Vault, visitor: Visitor, code: str, now: datetim
         return None
     throttling.forgive(db, visitor.caller, now)
     db.execute(delete(SignIn).where(SignIn.id == visitor.sign_in.id))
-    browser = Browser(visitor.sign_in.address, visitor.sign_in.browser)
-    complete, token = _open(db, person, browser, now, complete=True)
-    _write(db, complete, "signed_in", now)
+    return complete(db, person, Browser(visitor.sign_in.address, visitor.sign_in.browser), now)
+
+
+def complete(
+    db: Session, person: Person, browser: Browser, now: datetime, *, how: str = "signed_in"
+) -> tuple[Visitor, str]:
+    """A sign-in of somebody who has shown both factors, and commit. `how` stands in the audit log."""
+    visitor, token = _open(db, person, browser, now, complete=True)
+    _write(db, visitor, how, now)
     db.commit()
-    return complete, token
+    return visitor, token
 
 
 def open_for(db: Session, person: Person, browser: Browser, now: datetime) -> tuple[Visitor, str]:
@@ -149,11 +156,17 @@ def prove(db: Session, vault: Vault, visitor: Visitor, said: str, now: datetime)
     throttling.count_try(db, visitor.caller, now)
     person = db.get_one(Person, visitor.person.id, populate_existing=True)
     right = person.has_second_factor and second_factor.use_code(db, vault, person, said, now)
+    digest = person.password_digest
     if not right:
         db.rollback()
-        right = passwords.is_password(person.password_digest, said)
+        right = passwords.is_password(digest, said)
     if not right:
         return None
+    return proven(db, visitor, now)
+
+
+def proven(db: Session, visitor: Visitor, now: datetime) -> str:
+    """They have shown it: the sign-in goes on under a new token, which this returns, and commits."""
     throttling.forgive(db, visitor.caller, now)
     token = secrets.token_urlsafe(32)
     db.execute(

@@ -25,6 +25,7 @@ class Limit:
 HERE = Limit(10, timedelta(minutes=5))  # one account from one address
 ACCOUNT = Limit(50, timedelta(minutes=15))  # one account from all addresses but those where its person has been
 ADDRESS = Limit(100, timedelta(minutes=5))  # all accounts from one address: an office shares one
+QUESTIONS = Limit(300, timedelta(minutes=5))  # asked of authenticators at one address: each is a row for minutes
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,29 @@ def forgive(db: Session, caller: Caller, now: datetime) -> None:
         db.execute(_of(who).where(WrongTries.tries > 0).values(tries=WrongTries.tries - 1))
 
 
+def count_question(db: Session, address: str, now: datetime) -> None:
+    """Somebody there asks to be asked for a passkey. Raises TooManyAttempts. Commits."""
+    wait = _count(db, _digest("questions", neighbourhood(address)), QUESTIONS, now)
+    db.commit()
+    if wait:
+        raise TooManyAttempts("too many questions; wait a little", wait)
+
+
+def tally(db: Session, what: tuple[str, ...], within: timedelta, now: datetime) -> int:
+    """Count one more of anything, by a digest; how many there have been within that time. Commits nothing."""
+    return _counted(db, _digest(*what), within, now)[0]
+
+
 def _count(db: Session, who: str, limit: Limit, now: datetime) -> int:
     """Seconds to wait; 0: go on."""
-    over = WrongTries.since <= now - limit.within
+    tries, since = _counted(db, who, limit.within, now)
+    left = (since + limit.within - now).total_seconds()
+    return max(math.ceil(left), 1) if tries > limit.tries else 0
+
+
+def _counted(db: Session, who: str, within: timedelta, now: datetime) -> tuple[int, datetime]:
+    """How many there have been since when, this one included."""
+    over = WrongTries.since <= now - within
     counting = (
         _of(who)
         .values(tries=case((over, 1), else_=WrongTries.tries + 1), since=case((over, now), else_=WrongTries.since))
@@ -92,11 +113,10 @@ def _count(db: Session, who: str, limit: Limit, now: datetime) -> int:
             with db.begin_nested():
                 db.add(WrongTries(who=who, tries=1, since=now, right_at=None))
                 db.flush()
-            return 0
+            return 1, now
         except IntegrityError:  # somebody else counted the first one a moment ago
             counted = db.execute(counting).one()
-    left = (counted.since + limit.within - now).total_seconds()
-    return max(math.ceil(left), 1) if counted.tries > limit.tries else 0
+    return counted.tries, counted.since
 
 
 def _of(who: str) -> Update:

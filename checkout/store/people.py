@@ -21,6 +21,7 @@ class Person(Base):
     totp_sealed: Mapped[bytes | None]
     totp_since: Mapped[datetime | None]  # None: the secret was shown, and no code of it has been seen
     totp_step: Mapped[int] = mapped_column(default=0)  # the last half minute whose code was used
+    passkey_handle: Mapped[bytes | None]  # who this is to their authenticators: random; None: no passkey was ever asked
     created_at: Mapped[datetime]
 
     @property

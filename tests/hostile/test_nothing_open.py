@@ -1,11 +1,15 @@
 """Nothing of the database is held while anybody else is called (safety.md I24; design.md section 3, rule 1)."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
+from sqlalchemy import text
 
 from sandbox import Trouble
 from tests.hostile.tricks import gateway_hooks, mount
+from tests.office.cast import PASSWORD, Clerk
 from tests.stories.cast import Merchant, Shopper, World
 
 
@@ -54,3 +58,27 @@ def test_while_a_refund_is_sent_and_asked_about(world: World, bo: Merchant, sess
     world.passes(30)
     assert {path for path, _ in seen} >= {"/trade/v1/refund", "/trade/v1/query"}
     assert [call for call in seen if call[1]] == []
+
+
+def test_others_write_while_a_password_is_worked_on(
+    world: World, bo: Merchant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clerk = Clerk(world, bo, "mei@bo.example")
+    clerk.is_invited("owner")
+    clerk.arrives(PASSWORD)
+    clerk.signs_out()
+    written: list[int] = []
+    verify = PasswordHasher.verify
+
+    def somebody_writes(hasher: PasswordHasher, *words: str) -> bool:
+        with world.parts.engine.begin() as connection:
+            written.append(connection.execute(text("UPDATE session SET version = version + 0")).rowcount)
+        return bool(verify(hasher, *words))
+
+    monkeypatch.setattr(PasswordHasher, "verify", somebody_writes)
+    for password in ("four quiet boats at night", PASSWORD):
+        clerk.signs_in(password)
+    world.clock.now += timedelta(minutes=6)
+    clerk.opens("/merchant/me")
+    clerk.sends("/merchant/me/password", proof=PASSWORD, password="five quiet boats at noon")
+    assert len(written) >= 3

@@ -70,9 +70,9 @@ class Clerk:
 
     def asks(self, method: str, path: str, **options: Any) -> TestResponse:
         headers = {"User-Agent": DESKTOP, "Accept-Language": "en"} | options.pop("headers", {})
-        self.page = self.client.open(
-            path, method=method, base_url=PUBLIC, headers=headers, environ_base={"REMOTE_ADDR": self.address}, **options
-        )
+        options |= {"base_url": PUBLIC, "environ_base": {"REMOTE_ADDR": self.address}}
+        # Buffered: what is done when the answer has been sent is done when it is here.
+        self.page = self.client.open(path, method=method, headers=headers, buffered=True, **options)
         return self.page
 
     def opens(self, path: str) -> str:

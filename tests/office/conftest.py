@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.office.authenticator import Authenticator
 from tests.office.cast import PASSWORD, Clerk
+from tests.office.devices import adds
 from tests.stories.cast import Merchant, World
 from tests.stories.conftest import database_url, empty_books, hooks, inboxes, make_world, world
 
@@ -49,3 +51,16 @@ def viewer(bo: Merchant, hired: Callable[..., Clerk]) -> Clerk:
     clerk = hired(bo, "viewer")
     clerk.signs_in()
     return clerk
+
+
+@pytest.fixture
+def laptop() -> Authenticator:
+    return Authenticator()
+
+
+@pytest.fixture
+def holder(owner: Clerk, laptop: Authenticator) -> Clerk:
+    """The owner, with a passkey, signed out."""
+    assert adds(owner, laptop) == 303
+    owner.signs_out()
+    return owner

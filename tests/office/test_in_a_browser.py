@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.cast import Person
 from tests.browser.conftest import ensemble, person
@@ -22,17 +24,28 @@ PAGES = (
     "links/new",
     "settings/start",
     "settings/shop",
+    "settings/branding",
     "settings/webhooks",
     "settings/api-keys",
     "settings/people",
 )
-EMAIL, PASSWORD = "bo@shop.example", "four quiet boats at noon"
+EMAIL, NEWCOMER, PASSWORD = "bo@shop.example", "mei@shop.example", "four quiet boats at noon"
+
+
+@pytest.fixture
+def invitation(ensemble: Ensemble) -> str:
+    """Printed for the operator of the service, who sends it on."""
+    return ensemble._flask("person", "add", "--email", NEWCOMER).split()[0]
 
 
 @pytest.fixture(scope="module")
-def office(ensemble: Ensemble) -> str:
-    """Bo's invitation, printed for the operator of the service."""
-    return ensemble._flask("person", "add", "--email", EMAIL).split()[0]
+def office(ensemble: Ensemble, browser: Browser) -> None:
+    """Bo has been working here, and an order has been paid."""
+    with browser.new_context(locale="en-GB") as visit:
+        arrive(visit.new_page(), ensemble._flask("person", "add", "--email", EMAIL).split()[0])
+    session = ensemble.open_session(reference="TEA-1001")
+    ensemble.picks(session["url"], "alipay_hk")
+    ensemble.pays(session["url"])
 
 
 def arrive(page: Page, link: str) -> None:
@@ -52,13 +65,13 @@ def sign_in(page: Page, ensemble: Ensemble) -> None:
 
 
 def test_an_owner_arrives_finds_an_order_refunds_a_part_and_reads_the_log(
-    ensemble: Ensemble, person: Callable[..., Person], office: str
+    ensemble: Ensemble, person: Callable[..., Person], invitation: str
 ) -> None:
     session = ensemble.open_session(reference="WC-1234")
     ensemble.picks(session["url"], "alipay_hk")
     ensemble.pays(session["url"])
     page = person().page
-    arrive(page, office)
+    arrive(page, invitation)
     expect(page.locator("aside.sandbox")).to_contain_text("no real money")
     page.keyboard.press("/")
     page.keyboard.type("1234")
@@ -80,7 +93,7 @@ def test_an_owner_arrives_finds_an_order_refunds_a_part_and_reads_the_log(
 
 @pytest.mark.parametrize("settings", [{"viewport": {"width": 360, "height": 740}}, {"color_scheme": "dark"}])
 def test_every_page_fits_and_axe_finds_nothing(
-    ensemble: Ensemble, person: Callable[..., Person], office: str, settings: dict[str, object]
+    ensemble: Ensemble, person: Callable[..., Person], office: None, settings: dict[str, object]
 ) -> None:
     clerk = person(**settings)
     page = clerk.page
@@ -94,7 +107,7 @@ def test_every_page_fits_and_axe_finds_nothing(
 
 
 def test_an_owner_makes_a_link_copies_it_and_sees_what_was_told(
-    ensemble: Ensemble, person: Callable[..., Person], office: str
+    ensemble: Ensemble, person: Callable[..., Person], office: None
 ) -> None:
     page = person().page
     sign_in(page, ensemble)
@@ -117,3 +130,52 @@ def test_an_owner_makes_a_link_copies_it_and_sees_what_was_told(
     page.get_by_role("link", name="Deliveries").click()
     page.get_by_role("link", name="Order paid").first.click()
     expect(page.locator(".badge")).to_contain_text("Delivered")
+
+
+def colour_of(page: Page, state: str, part: str) -> str:
+    """As it is drawn in a state of the preview: of whichever frame is the newest."""
+    inside = page.locator("iframe.preview:not(.coming)").content_frame.locator(f"[data-screen='{state}']").content_frame
+    return str(inside.locator(part).first.evaluate("(one) => getComputedStyle(one).backgroundColor"))
+
+
+def test_an_owner_sees_new_colours_in_every_state_saves_them_and_a_shopper_meets_them(
+    ensemble: Ensemble, person: Callable[..., Person], office: None, tmp_path: Path
+) -> None:
+    page = person().page
+    sign_in(page, ensemble)
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_role("link", name="Branding").click()
+    sheet = page.locator("iframe.preview:not(.coming)").content_frame
+    expect(sheet.locator("[data-told]")).to_contain_text("wears ours")
+    page.get_by_label("Colour behind the order").first.fill("#7a1f3d")
+    page.get_by_label("Colour of buttons and links").first.fill("#ffcc66")
+    expect(sheet.locator("[data-told]")).to_contain_text("corrected: 1.2:1")
+    expect(page.locator("[data-hears]")).to_contain_text("corrected: 1.2:1")
+    Image.effect_noise((1200, 600), 40).save(tmp_path / "logo.jpg")
+    page.get_by_label("Logo").set_input_files(tmp_path / "logo.jpg")
+    expect(page.get_by_text("Your picture was made small enough")).to_be_visible()
+    expect(sheet.locator("[data-screen='paid.dark']").content_frame.locator("img.logo")).to_have_attribute(
+        "width", "80"
+    )
+    for state in ("choose.light", "scan.dark", "paid.light", "unknown.dark"):
+        assert colour_of(page, state, ".order") == "rgb(122, 31, 61)", state
+    assert colour_of(page, "unknown.dark", "main .button") == "rgb(255, 204, 102)", "in the dark it can be read"
+    assert colour_of(page, "unknown.light", "main .button") != "rgb(255, 204, 102)", "on white it cannot"
+    page.get_by_role("button", name="Preview").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("PageDown")
+    expect(sheet.get_by_role("heading", name="Scanning the code")).to_be_in_viewport()
+    ada = person()
+    ada.opens(ensemble.open_session()["url"])
+    expect(ada.page.locator("img.logo")).to_have_count(0)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("status").first).to_contain_text("Changed.")
+    ada.page.reload()
+    expect(ada.page.locator("img.logo")).to_be_visible()
+    drawn = ada.page.locator(".order").evaluate("(order) => getComputedStyle(order).backgroundColor")
+    assert "rgb(122, 31, 61)" in drawn
+    assert Axe().run(page).response["violations"] == []
+    page.go_back()
+    page.wait_for_url("**/branding")
+    page.go_back()
+    page.wait_for_url("**/settings")  # no preview stands between the pages

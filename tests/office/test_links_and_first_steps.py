@@ -7,6 +7,7 @@ import pytest
 
 from tests.office.cast import Clerk
 from tests.stories.cast import Merchant, World
+from tests.stories.storefront import link, order
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -163,3 +164,22 @@ def test_texts_of_strangers_stay_texts(owner: Clerk) -> None:
         assert "onerror=alert" in text, path
         assert "<img" not in text, path
         assert "<b>x</b>" not in text, path
+
+
+def test_whoever_is_signed_in_checks_a_link_without_an_api_key(world: World, operator: Clerk) -> None:
+    app_code = "APP1"
+    good = link(order(app_code), f"key-of-{app_code}")
+    page = operator.at("/links/check")
+    assert page in operator.opens(operator.at("/links"))
+    operator.opens(page)
+    assert operator.sends(page, link=f"https://pay.example/checkstand/#/?{good}").status_code == 200
+    assert "The signature is right" in operator.sees()
+    assert "Nothing else is wrong" in operator.sees()
+    operator.sends(page, link=link(order(app_code), f"&key-of-{app_code}"))
+    assert "There is an “&” before the key" in operator.sees()
+    operator.sends(page, link=link(order("ANOTHER"), "a key"))
+    assert "is not the one of this shop" in operator.sees()
+    operator.sends(page, link=good + "&pay_tag=" + "x" * 7000)
+    assert "pay_tag is longer than 16 characters" in operator.sees()
+    operator.sends(page, link=link(order(app_code, goods_name=EVIL), f"key-of-{app_code}"))
+    assert "<img" not in operator.text

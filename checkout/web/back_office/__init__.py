@@ -6,13 +6,16 @@ from werkzeug.exceptions import HTTPException
 from checkout.domain.errors import CheckoutError
 from checkout.web.back_office import (
     account,
+    branding,
     deliveries,
     endpoints,
     guard,
     invitations,
     keys,
+    link_checks,
     links,
     look,
+    passkeys,
     payments,
     reviews,
     settings,
@@ -23,9 +26,22 @@ from checkout.web.back_office import (
 )
 
 bp = Blueprint("office", __name__, url_prefix="/merchant")
-for noun in (start, shop, endpoints, keys):
+for noun in (start, shop, branding, endpoints, keys):
     settings.bp.register_blueprint(noun.bp)
-for noun in (signing_in, invitations, account, payments, reviews, takings, deliveries, links, settings, look):
+for noun in (
+    signing_in,
+    invitations,
+    account,
+    passkeys,
+    payments,
+    reviews,
+    takings,
+    deliveries,
+    links,
+    link_checks,
+    settings,
+    look,
+):
     bp.register_blueprint(noun.bp)
 bp.url_value_preprocessor(guard.take_shop)
 bp.before_request(guard.guard)

@@ -8,7 +8,7 @@ from wtforms.validators import Length
 
 from checkout.domain import qr
 from checkout.domain.errors import Invalid
-from checkout.services import people, second_factor, sign_ins
+from checkout.services import passkeys, people, second_factor, sign_ins
 from checkout.web.back_office import guard
 from checkout.web.back_office.guard import Open, needs
 from checkout.web.back_office.look import page
@@ -31,16 +31,17 @@ class ChangePasswordForm(ProofForm):
 @bp.get("")
 @needs(Open.SIGNED_IN)
 def show() -> ResponseReturnValue:
-    return _account()
+    return account_page()
 
 
-def _account(status: int = 200, problem: str = "", about: str = "") -> ResponseReturnValue:
+def account_page(status: int = 200, problem: str = "", about: str = "") -> ResponseReturnValue:
     here = guard.visitor()
     return page(
         "office/account.html",
         status=status,
         open_ones=sign_ins.open_ones(reading_db(), here.person, now()),
         codes_left=second_factor.recovery_codes_left(reading_db(), here.person),
+        own_passkeys=passkeys.of(reading_db(), here.person),
         problem=problem,
         about=about,
     )
@@ -52,11 +53,11 @@ def change_password() -> ResponseReturnValue:
     """Signs out everywhere, and in again here."""
     form, here = ChangePasswordForm(), guard.visitor()
     if not form.validate_on_submit() or not guard.proves_now(form.proof.data or ""):
-        return _account(403, "proof", "password")
+        return account_page(403, "proof", "password")
     try:
         people.change_password(db(), here.person, form.password.data or "", now())
     except Invalid as error:
-        return _account(422, error.errors["password"], "password")
+        return account_page(422, error.errors["password"], "password")
     guard.let_out()
     return redirect(url_for("office.signing_in.show"), 303)
 
@@ -94,7 +95,7 @@ def enrol() -> ResponseReturnValue:
 def remove() -> ResponseReturnValue:
     form = ProofForm()
     if not form.validate_on_submit() or not guard.proves_now(form.proof.data or ""):
-        return _account(403, "proof", "second_factor")
+        return account_page(403, "proof", "second_factor")
     second_factor.remove(db(), guard.visitor().person, now())
     return redirect(url_for("office.account.second_factor"), 303)
 

@@ -12,7 +12,7 @@ from checkout.domain.errors import Invalid, Refused, TooManyAttempts
 from checkout.domain.roles import May
 from checkout.services import endpoints, event_log, tries
 from checkout.services.hearers import hearers_of
-from checkout.services.webhook_secrets import ED25519, HMAC, public_key_of
+from checkout.services.webhook_secrets import ED25519, HMAC, public_keys_of
 from checkout.web.back_office import guard
 from checkout.web.back_office.account import ProofForm
 from checkout.web.back_office.guard import needs
@@ -105,7 +105,7 @@ def _show(endpoint_id: str, status: int = 200, **about: Any) -> ResponseReturnVa
         tabs=tabs(),
         one=one,
         types=EVENT_TYPES,
-        keys_address=keys if public_key_of(reading_db(), shop_id) else "",
+        keys_address=keys if public_keys_of(reading_db(), shop_id, now()) else "",
         **shown,
     )
 

@@ -11,14 +11,16 @@ from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect
 
-from checkout.domain.errors import NotFound
+from checkout.domain.errors import NotFound, TooManyAttempts
 from checkout.domain.locales import lang_of
 from checkout.domain.roles import May, StaffRole, may
 from checkout.services import people, sign_ins
+from checkout.services.denials import Denial, Denied
 from checkout.services.endpoints import Errand
 from checkout.services.sign_ins import Browser, Visitor
 from checkout.store.models import Merchant
 from checkout.web import guards, headers, language
+from checkout.web.back_office import denying
 from checkout.web.context import db, now, parts, reading_db
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -51,11 +53,11 @@ class Shop:
         return may(self.role, May(what))
 
 
-def needs(what: May | Open) -> Callable[[View], View]:
-    """Stands on every view of the back office: who may come here."""
+def needs(what: May | Open, *, takes: int = guards.FORM_BYTES) -> Callable[[View], View]:
+    """Stands on every view of the back office: who may come here, and how many bytes they may send if they may."""
 
     def mark(view: View) -> View:
-        view.needs = what  # type: ignore[attr-defined]
+        view.needs, view.takes = what, takes  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -101,18 +103,24 @@ def take_shop(_endpoint: str | None, values: dict[str, Any] | None) -> None:
 def guard() -> ResponseReturnValue | None:
     """Before every view: the body's size, the form's origin, the visitor, and what the view needs."""
     headers.never_compress()
-    guards.limit_body(guards.FORM_BYTES)
     wanted = needed_by(request.endpoint or "")
     if wanted is None:
         abort(403)
     if wanted is Open.CACHES:
         return None
     g.visitor = _visitor()
+    guards.limit_body(_most_bytes())
     _settle_language()
     guards.refuse_foreign_origins()
     if request.method == "POST":
         CSRF.protect()
     return _halted(wanted)
+
+
+def _most_bytes() -> int:
+    """Of a stranger nobody takes more than a small form, whatever the view would take."""
+    takes: int = getattr(current_app.view_functions[request.endpoint or ""], "takes", guards.FORM_BYTES)
+    return takes if g.visitor and g.visitor.complete else guards.FORM_BYTES
 
 
 def _halted(wanted: May | Open) -> ResponseReturnValue | None:
@@ -131,6 +139,7 @@ def _halted(wanted: May | Open) -> ResponseReturnValue | None:
     if isinstance(wanted, May):
         g.shop = _shop(here, g.shop_id)
         if not may(g.shop.role, wanted):
+            deny(Denied.ROLE, needed=wanted)
             abort(403)
     return None
 
@@ -168,7 +177,27 @@ def _shop(here: Visitor, shop_id: str) -> Shop:
     for merchant, role in g.shops:
         if merchant.id == shop_id:
             return Shop(merchant, role)
+    deny(Denied.SHOP)
     raise NotFound("shop")
+
+
+def recognise() -> None:
+    """Who is here, where no view was found that could ask."""
+    headers.never_compress()
+    g.visitor = _visitor()
+    _settle_language()
+
+
+def find_own_shop() -> None:
+    """For the navigation of a page that is about no shop: the one that its address names, if it is theirs, or any."""
+    here = visitor_or_none()
+    if "shop" in g or here is None or not here.complete or must_enrol(here):
+        return
+    g.shops = people.shops_of(reading_db(), here.person)
+    named = f"{request.path}/".split("/")[2]
+    own = sorted((Shop(*each) for each in g.shops), key=lambda shop: shop.id != named)
+    if own:
+        g.shop = own[0]
 
 
 def look_again() -> None:
@@ -192,6 +221,11 @@ def shop() -> Shop:
 def errand() -> Errand:
     """For this shop, by whoever is here, now."""
     return Errand(shop().id, visitor().actor, now())
+
+
+def before() -> str:
+    """What the cookie of a browser holds that has not signed in: nobody else can know it, nor put it there."""
+    return str(cookie[current_app.config["WTF_CSRF_FIELD_NAME"]])
 
 
 def browser() -> Browser:
@@ -224,7 +258,24 @@ def proves_now(said: str) -> bool:
     here = visitor()
     if here.proven(now()):
         return True
-    token = sign_ins.prove(db(), parts().vault, here, said, now()) if said else None
+    try:
+        token = sign_ins.prove(db(), parts().vault, here, said, now()) if said else None
+    except TooManyAttempts:
+        deny(Denied.PROOF)
+        raise
     if token:
-        cookie[TOKEN] = token
+        go_on_as(token)
+    else:
+        deny(Denied.PROOF)
     return token is not None
+
+
+def deny(what: Denied, *, email: str | None = None, needed: May | None = None) -> None:
+    """For the audit log: the visitor was denied something or, before there is one, whoever says to be `email`."""
+    whose = visitor().person.email if email is None else sign_ins.normal_email(email)
+    denying.tell(Denial(what, whose, address(), needed))
+
+
+def go_on_as(token: str) -> None:
+    """The sign-in has a new name since its person has shown who they are."""
+    cookie[TOKEN] = token

@@ -14,10 +14,11 @@ from werkzeug.exceptions import HTTPException
 from checkout.domain.errors import CheckoutError, TooManyAttempts
 from checkout.domain.roles import May
 from checkout.domain.text import plain
+from checkout.services import passkeys
 from checkout.store import office_queries
 from checkout.web import filters, language
 from checkout.web.assets import slim_css, slim_js
-from checkout.web.back_office import guard
+from checkout.web.back_office import asking, guard
 from checkout.web.back_office.guard import Open, needs
 from checkout.web.context import now, parts, reading_db
 
@@ -31,6 +32,7 @@ CSS = (
     "office/parts.css",
     "office/story.css",
     "office/telling.css",
+    "office/branding.css",
 )
 KINDS = {"office.css": "text/css", "office.js": "text/javascript"}
 POLICY = (
@@ -85,14 +87,15 @@ def static(digest: str, name: str) -> ResponseReturnValue:
 
 
 def say(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = POLICY
+    response.headers.setdefault("Content-Security-Policy", POLICY)
     response.headers["Referrer-Policy"] = "same-origin"
     return response
 
 
-def page(template: str, *, status: int = 200, **about: Any) -> ResponseReturnValue:
+def page(template: str, *, status: int = 200, **about: Any) -> Response:
     """One page with its frame: who is here, in which shop, where they can go."""
     here, shop = guard.visitor_or_none(), g.get("shop")
+    proven, named = bool(here and here.proven(now())), asking.site_or_none() is not None
     frame = {
         "lang": language.current().value,
         "languages": _languages(),
@@ -102,7 +105,9 @@ def page(template: str, *, status: int = 200, **about: Any) -> ResponseReturnVal
         "shop": shop,
         "shops": g.get("shops", []),
         "navigation": _navigation() if shop else [],
-        "proven": bool(here and here.proven(now())),
+        "proven": proven,
+        "passkeys_work": named,
+        "has_passkeys": bool(named and here and not proven and passkeys.has_any(reading_db(), here.person)),
     }
     return Response(render_template(template, **frame, **about), status, mimetype="text/html")
 
@@ -135,14 +140,26 @@ def _navigation() -> list[tuple[str, str, bool, int]]:
 
 
 def refused(error: HTTPException) -> ResponseReturnValue:
-    if error.response is not None:
-        return error.response
-    return page("office/refused.html", status=error.code or 500, code=error.code or 500)
+    return error.response if error.response is not None else _refusal(error.code or 500)
 
 
 def not_done(error: CheckoutError) -> ResponseReturnValue:
-    code = 404 if error.http_status == 404 else error.http_status
-    response = cast(Response, page("office/refused.html", status=code, code=code))
+    response = _refusal(error.http_status)
     if isinstance(error, TooManyAttempts):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
+
+
+def nowhere(error: HTTPException) -> ResponseReturnValue:
+    """At an address below ours that no rule knows, so that no guard has run: the page of what is hidden."""
+    guard.recognise()
+    response = say(_refusal(error.code or 500))
+    if methods := getattr(error, "valid_methods", None):
+        response.headers["Allow"] = ", ".join(sorted(methods))
+    return response
+
+
+def _refusal(code: int) -> Response:
+    """With the way back into a shop of the visitor's own, whatever they looked for."""
+    guard.find_own_shop()
+    return page("office/refused.html", status=code, code=code)

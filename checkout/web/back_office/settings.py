@@ -24,6 +24,7 @@ ROLES = [SelectChoice(role.value) for role in StaffRole]
 PAGES = (
     (May.SHOP, "office.settings.start.show", "Getting started"),
     (May.SHOP, "office.settings.shop.show", "Shop"),
+    (May.BRANDING, "office.settings.branding.show", "Branding"),
     (May.ENDPOINTS, "office.settings.endpoints.listing", "Webhooks"),
     (May.KEYS, "office.settings.keys.listing", "API keys"),
     (May.PEOPLE, "office.settings.staff", "People"),

@@ -1,4 +1,4 @@
-"""Signing in with a password and a second factor, and signing out."""
+"""Signing in, with a password and a second factor or with a passkey, and signing out."""
 
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -6,9 +6,10 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
-from checkout.domain.errors import TooManyAttempts
-from checkout.services import people, sign_ins
-from checkout.web.back_office import guard
+from checkout.domain.errors import Invalid, TooManyAttempts
+from checkout.services import passkeys, people, sign_ins
+from checkout.services.denials import Denied
+from checkout.web.back_office import asking, guard
 from checkout.web.back_office.guard import Open, needs
 from checkout.web.back_office.look import page
 from checkout.web.context import db, now, parts, reading_db
@@ -30,6 +31,12 @@ class PasswordForm(OfficeForm):
 
 class CodeForm(OfficeForm):
     code = StringField(validators=[InputRequired(), Length(max=20)])
+
+
+class PasskeyForm(OfficeForm):
+    """`credential` is what the authenticator answered, as JSON."""
+
+    credential = StringField(validators=[InputRequired(), Length(max=4000)])
 
 
 @bp.get("", strict_slashes=False)
@@ -60,8 +67,10 @@ def sign_in() -> ResponseReturnValue:
             db(), form.email.data, form.password.data, guard.browser(), now()
         )
     except TooManyAttempts as error:
+        guard.deny(Denied.PASSWORD, email=form.email.data)
         return _too_many("office/sign_in.html", error, email=form.email.data, next=_next())
     if not let:
+        guard.deny(Denied.PASSWORD, email=form.email.data or "")
         return page("office/sign_in.html", status=422, email=form.email.data or "", problem="wrong", next=_next())
     guard.let_in(*let)
     if not let[0].complete:
@@ -86,9 +95,34 @@ def check_code() -> ResponseReturnValue:
     try:
         let = form.validate_on_submit() and sign_ins.by_code(db(), parts().vault, here, form.code.data, now())
     except TooManyAttempts as error:
+        guard.deny(Denied.CODE)
         return _too_many("office/code.html", error, next=_next())
     if not let:
+        guard.deny(Denied.CODE)
         return page("office/code.html", status=422, problem="wrong", next=_next())
+    guard.let_in(*let)
+    return redirect(_next() or url_for("office.signing_in.home"), 303)
+
+
+@bp.post("/sign-in/passkey/options")
+@needs(Open.ANYBODY)
+def ask_for_passkey() -> ResponseReturnValue:
+    return asking.told(lambda: passkeys.ask_to_sign_in(db(), asking.site(), guard.browser(), guard.before(), now()))
+
+
+@bp.post("/sign-in/passkey")
+@needs(Open.ANYBODY)
+def sign_in_by_passkey() -> ResponseReturnValue:
+    """Complete at once: a passkey is both factors."""
+    said = PasskeyForm().credential.data or ""
+    try:
+        let = passkeys.sign_in(db(), asking.site(), said, guard.browser(), guard.before(), now=now())
+    except TooManyAttempts as error:
+        return _too_many("office/sign_in.html", error, email="", next=_next())
+    except Invalid as error:
+        if isinstance(error, passkeys.NotAccepted):
+            guard.deny(Denied.PASSKEY, email=error.email)
+        return page("office/sign_in.html", status=422, email="", problem=error.errors["passkey"], next=_next())
     guard.let_in(*let)
     return redirect(_next() or url_for("office.signing_in.home"), 303)
 
@@ -112,7 +146,7 @@ def sign_out_everywhere() -> ResponseReturnValue:
 def _too_many(template: str, error: TooManyAttempts, **about: str) -> ResponseReturnValue:
     minutes = -(-error.retry_after // 60)
     response = page(template, status=429, problem="too_many", minutes=minutes, **about)
-    response.headers["Retry-After"] = str(error.retry_after)  # type: ignore[union-attr]
+    response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 
