@@ -5,6 +5,10 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 # Databases of tests that are thrown away need no disk to wait for.
 IN_MEMORY := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
+# One more process than cores, because tests wait for sockets and browsers; four at most.
+AT_ONCE := $(shell n=$$(( $$(nproc) + 1 )); echo $$(( n > 4 ? 4 : n )))
+# What checks HTML; its stamp lies in the folder that `npm ci` empties first.
+MARKUP := tests/markup/node_modules/.made
 .PHONY: help run test prove coverage mutants states bench lint types format lock clean
 
 help: ## show this list
@@ -14,19 +18,19 @@ help: ## show this list
 run: .venv/.run ## web, worker, sandbox gateway and demo shop on http://127.0.0.1:8000 (PORT changes it); Ctrl-C stops all
 	@exec .venv/bin/python dev.py
 
-test: .venv/.test ## everything that CI runs; installs a browser and PostgreSQL from Debian when they are missing
+test: .venv/.test $(MARKUP) ## everything that CI runs; installs a browser and PostgreSQL from Debian when they are missing
 	@.ci/system-packages
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-	.venv/bin/pytest -n auto --maxprocesses 4 --dist loadgroup
+	.venv/bin/pytest -n $(AT_ONCE) --dist loadgroup
 
 prove: .venv/.test ## the proofs about money at release scale (hours); prints a table of counts
 	@.ci/system-packages
 	@.venv/bin/python -m tests.proofs $(ARGS)
 
 coverage: .venv/.test ## every branch of the modules that decide about money, reached on SQLite; fails below 100 %
-	PYTEST_DEBUG_TEMPROOT=$(IN_MEMORY) .venv/bin/pytest -q -n auto --maxprocesses 4 -p no:randomly \
+	PYTEST_DEBUG_TEMPROOT=$(IN_MEMORY) .venv/bin/pytest -q -n $(AT_ONCE) -p no:randomly \
 		-k "not postgresql" -m "not postgres" --cov --cov-config=tests/money.coveragerc --cov-report=term \
 		tests/domain tests/gateway tests/services tests/stories tests/store/test_moves.py
 
@@ -55,6 +59,7 @@ lock: ## turn requirements.in into requirements.txt, here and in tests/ (ARGS=--
 
 clean: ## remove what can be made again; keeps instance/, which holds data
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov mutants test-results
+	rm -rf tests/markup/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Two stamps, so that `make run` does not wait for test tools. The test lock holds the other one.
@@ -65,3 +70,9 @@ clean: ## remove what can be made again; keeps instance/, which holds data
 .venv/.test: tests/requirements.txt requirements.txt
 	@.ci/venv $<
 	@touch $@ .venv/.run
+
+$(MARKUP): tests/markup/package-lock.json
+	@.ci/system-packages
+	@echo "Installing $<" >&2
+	@npm ci --prefix tests/markup --ignore-scripts --no-audit --no-fund --silent
+	@touch $@

@@ -1,7 +1,6 @@
 """Draws every shopper screen in every language, theme and width and asks axe of each: `python -m tests.gallery`."""
 
 import argparse
-import gzip
 import os
 import re
 from collections.abc import Iterator
@@ -17,9 +16,10 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from checkout.domain.locales import CATALOGUE, LABELS, Lang
-from checkout.web import pages
-from checkout.web.assets import load_assets
+from checkout.web import pages, receipts
+from checkout.web.assets import Assets, load_assets
 from checkout.web.filters import hong_kong_time, money
+from checkout.web.headers import squeeze
 from checkout.web.link_pages import Around, dress_of
 from tests.screens import CODE, VALUES, screens, side_screens
 
@@ -47,12 +47,27 @@ def environment(lang: Lang) -> Environment:
     return env
 
 
+@cache
+def assets() -> Assets:
+    return load_assets(ROOT / "static")
+
+
 def draw(template: str, page: pages.Page, lang: Lang) -> str:
     """The whole document."""
     languages = tuple((each.value, LABELS[each], f"?lang={each}", each is lang) for each in Lang)
     drawn = replace(page, lang=lang.value, languages=languages)
-    known = {"assets": load_assets(ROOT / "static"), "lang": lang.value, "support_code": "K7M2QX"}
+    if page.receipt and lang is not Lang.EN:
+        drawn = replace(drawn, receipt=replace(page.receipt, english=in_english()))
+    bridge = {"authorise": "/authorise"} if page.agent == "in_wallet alipay" else None
+    known = {"assets": assets(), "lang": lang.value, "support_code": "K7M2QX", "bridge": bridge}
     return environment(lang).get_template(template).render(page=drawn, auto=None, code=CODE, **known, **VALUES)
+
+
+@cache
+def in_english() -> dict[str, str]:
+    """What a Chinese receipt says once more."""
+    words = environment(Lang.EN).get_template("pay/receipt_words.html").make_module()
+    return {name: str(words.label(name)) for name in receipts.LABELS}  # type: ignore[attr-defined]
 
 
 def drawn_screens(lang: Lang) -> Iterator[tuple[str, str]]:
@@ -66,7 +81,7 @@ def drawn_screens(lang: Lang) -> Iterator[tuple[str, str]]:
 def draw_beside(template: str, values: dict[str, Any], lang: Lang) -> str:
     """A page of links, in the dress that the application gives it."""
     switch = tuple((each.value, LABELS[each], f"?lang={each}", each is lang) for each in Lang)
-    dress = dress_of(ROOT / "static" / "links", load_assets(ROOT / "static").css, "rest.js")
+    dress = dress_of(ROOT / "static" / "links", assets().css, "rest.js")
     known: dict[str, Any] = {"lang": lang.value, "page": Around(switch, sandbox=False), "assets": dress}
     if "offer" in values:
         known["said"] = [(each, environment(each).get_template("links/_says.html").render(values)) for each in Lang]
@@ -89,6 +104,21 @@ def photograph(browser: Browser, out: Path, wanted: str) -> list[str]:
     return faults
 
 
+def photograph_odd(browser: Browser, out: Path, wanted: str) -> None:
+    """In one picture each: forced colours, as Windows' high contrast has them; and what comes out of a printer."""
+    odd: dict[str, dict[str, Any]] = {"forced": {"forced_colors": "active"}, "print": {"media": "print"}}
+    for kind, setting in odd.items():
+        (out / kind).mkdir(exist_ok=True)
+        tab = browser.new_page(viewport={"width": 794, "height": 1123}, color_scheme="dark")
+        tab.emulate_media(**setting)
+        for lang in Lang:
+            for name, html in drawn_screens(lang):
+                if re.search(wanted, name):
+                    tab.set_content(html)
+                    tab.screenshot(path=out / kind / f"{name}.{lang}.png", full_page=True)
+        tab.close()
+
+
 def look_for_faults(tab: Page, width: int) -> list[str]:
     faults = ["scrolls sideways"] if tab.evaluate("document.documentElement.scrollWidth > innerWidth") else []
     if width == 768:  # between the other two, it shows nothing that they do not
@@ -101,7 +131,10 @@ def sheets(out: Path) -> None:
     """Six pictures on a sheet: light and dark in three widths, one sheet for each screen and language."""
     names = sorted({".".join(path.name.split(".")[:2]) for path in out.glob("*.*.*.*.png")})
     for name in names:
-        pictures = [Image.open(out / f"{name}.{theme}.{width}.png") for theme in THEMES for width in WIDTHS]
+        paths = [out / f"{name}.{theme}.{width}.png" for theme in THEMES for width in WIDTHS]
+        if not all(path.exists() for path in paths):
+            continue  # left behind by somebody who stopped before the end
+        pictures = [Image.open(path) for path in paths]
         gap = 24
         half = len(WIDTHS)
         heights = [max(p.height for p in row) for row in (pictures[:half], pictures[half:])]
@@ -121,7 +154,7 @@ def weigh() -> None:
     weights: dict[str, tuple[int, Lang]] = {}
     for lang in Lang:
         for name, html in drawn_screens(lang):
-            weights[name] = max(weights.get(name, (0, lang)), (len(gzip.compress(html.encode(), 6)), lang))
+            weights[name] = max(weights.get(name, (0, lang)), (len(squeeze(html.encode())), lang))
     for name, (weight, lang) in sorted(weights.items(), key=lambda item: -item[1][0]):
         print(f"{weight:6} {name} ({lang})")
 
@@ -150,6 +183,7 @@ def main() -> None:
         path = os.environ.get("CHROMIUM", "/usr/bin/chromium")
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         faults = photograph(browser, options.out, options.only)
+        photograph_odd(browser, options.out, options.only)
         browser.close()
     sheets(options.out)
     print("\n".join(faults) or "no faults found")

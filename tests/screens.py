@@ -1,5 +1,7 @@
 """Every screen of the shopper, as fixtures: what the gallery draws and what the tests of templates render."""
 
+import base64
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -33,6 +35,8 @@ ATTEMPT = AttemptView(
     silent=False,
     failure=None,
 )
+# What a wallet's address carries looks like noise: it is not lighter on the wire than a real one.
+TOKEN = base64.urlsafe_b64encode(hashlib.shake_256(b"token").digest(600)).decode()
 CODE = Markup(qr.draw(f"https://pay.example.hk{ADDRESS}", hook="data-page-qr").svg)
 PAGE = Page(
     stage=Stage.CHOOSE,
@@ -78,7 +82,8 @@ def at(stage: Stage, **fields: Any) -> Page:
     """The page of the tea house at a stage."""
     status = stage.value if stage in FINAL else "open"
     back = "https://tea.example.hk/orders/20418" if stage in FINAL else None
-    agent = Agent(Device(fields.get("agent", "desktop").split(" ")[0]))
+    device, _, app = fields.get("agent", "desktop").partition(" ")
+    agent = Agent(Device(device), App(app) if app else None)
     scripts = scripts_for(stage, agent, ends_soon=fields.get("ends_soon", False))
     return replace(
         PAGE,
@@ -95,7 +100,7 @@ def at(stage: Stage, **fields: Any) -> Page:
 
 def scanning(length: int, **fields: Any) -> AttemptView:
     """An attempt whose code holds an address of `length` characters."""
-    code = qr.draw("https://globalmapi.example/" + "x7" * ((length - 27) // 2))
+    code = qr.draw("https://globalmapi.example/" + TOKEN[: length - 27])
     size = next((size for up_to, size in QR_SIZES if code.modules <= up_to), "l")
     return replace(ATTEMPT, qr=Markup(code.svg), qr_modules=code.modules, qr_size=size, **fields)
 
@@ -103,7 +108,7 @@ def scanning(length: int, **fields: Any) -> AttemptView:
 # What templates beside the pages of a payment ask for.
 VALUES: dict[str, Any] = {"status": 429, "wallet": BOTH[0]}
 LINK = "appcode=X&out_trade_no=A-1&txamt=8800&txcurrcd=HKD&sign_type=sha256&sign=" + "0" * 64
-LOGO = {
+LOGO: dict[str, Any] = {
     "png": "iVBORw0KGgoAAAANSUhEUgAAAGAAAAAwAgMAAACTeJdcAAAADFBMVEXulkv///8LOkEAAACceQ8BAAAAuklEQVR42tWSsQ3CMBBF"
     "XxyQLKZwHZZgBMqUDMAQGYIBKFHIECwBdaZAlpAcChNLsS9RFBr41be/79/9k+F3UdfJlQIo4BILOaBOkG1vaYUGMILVGWCTCsqz"
     "KhG0Z0aYSoIKT3UiVGLthFWQhmOtBqf1/kO6ZsIqTGNm55AxbP66fmG1pLntadsn75qFPZy83dGKDAr/1JVxReuZnR/QhhiR4MZ+"
@@ -143,7 +148,7 @@ def screens() -> Iterator[tuple[str, str, Page]]:
     yield "choose", show, at(Stage.CHOOSE)
     yield "choose-phone", show, at(Stage.CHOOSE, mobile=True, agent="mobile", sandbox=True)
     yield "choose-one", show, at(Stage.CHOOSE, wallets=BOTH[:1], items=(), description="")
-    yield "choose-long", show, at(Stage.CHOOSE, mobile=True, **LONG)
+    yield "choose-long", show, at(Stage.CHOOSE, **PHONE, **LONG)
     yield "waiting", show, at(Stage.WAITING, attempt=replace(ATTEMPT, asked_seconds_ago=None), wallets=())
     yield "scan", show, at(Stage.SCAN, attempt=code)
     yield "scan-small", show, at(Stage.SCAN, attempt=scanning(60))
@@ -153,10 +158,13 @@ def screens() -> Iterator[tuple[str, str, Page]]:
     yield "wallet", show, at(Stage.WALLET, **PHONE, attempt=phone)
     yield "scan-silent", show, at(Stage.SCAN, attempt=replace(code, silent=True))
     yield "unknown", show, at(Stage.UNKNOWN, attempt=replace(phone, asked_seconds_ago=130))
-    yield "failed", show, at(Stage.FAILED, mobile=True, attempt=replace(ATTEMPT, failure="balance"))
+    yield "failed", show, at(Stage.FAILED, **PHONE, attempt=replace(ATTEMPT, failure="balance"))
     yield "paid", show, at(Stage.PAID, merchant_told=True, **paid)
     yield "paid-surplus", show, at(Stage.PAID, merchant_told=True, returned=(("surplus", 8800, True),), **paid)
     yield "paid-untold", show, at(Stage.PAID, merchant_told=False, **(paid | {"return_href": None}))
+    again = paid | {"told_again_at": datetime(2025, 3, 14, 6, 37, tzinfo=UTC)}
+    yield "paid-told-again", show, at(Stage.PAID, merchant_told=False, **again)
+    yield "paid-told-in-vain", show, at(Stage.PAID, merchant_told=False, told_in_vain=True, **paid)
     yield "paid-long", show, at(Stage.PAID, merchant_told=True, **paid, **LONG)
     yield "review", show, at(Stage.REVIEW, review=True, attempt=phone, wallets=())
     yield "closing", show, at(Stage.CLOSING, closing_as="expired", attempt=phone, wallets=())
@@ -192,15 +200,26 @@ def arrivals() -> Iterator[tuple[str, str, Page]]:
         }
         yield f"choose-{app}", show, at(Stage.CHOOSE, **inside)
         yield f"wallet-{app}", show, at(Stage.WALLET, attempt=phone, **inside)
-    yield "wallet-sheet", show, at(Stage.WALLET, **PHONE, attempt=replace(phone, link=None, trade="2025031422001"))
+    inside_alipay: dict[str, Any] = {"mobile": True, "agent": "in_wallet alipay"}
+    sheet = replace(phone, wallet="alipay", label="Alipay", link=None, trade="2025031422001")
+    yield "choose-alipay", show, at(Stage.CHOOSE, **inside_alipay)
+    yield "wallet-alipay", show, at(Stage.WALLET, **inside_alipay, attempt=sheet)
+    refused = {"wallets": BOTH[::-1], "attempt": replace(ATTEMPT, wallet="alipay", label="Alipay", failure="refused")}
+    yield "failed-alipay", show, at(Stage.FAILED, **inside_alipay, **refused)
     yield "scanned", "pay/scanned.html", at(Stage.CHOOSE, **PHONE)
     yield (
         "choose-trouble",
         show,
         at(Stage.CHOOSE, wallets=(("alipay", "Alipay", ""), ("alipay_hk", "AlipayHK", "trouble"))),
     )
+    silent = (("alipay_hk", "AlipayHK", "silent"), ("alipay", "Alipay", "silent"))
+    yield "choose-silent", show, at(Stage.CHOOSE, wallets=silent)
+    down = replace(ATTEMPT, failure="unavailable")
+    yield "failed-silent", show, at(Stage.FAILED, **PHONE, attempt=down, wallets=silent)
     for name, stage in (("choose-branded", Stage.CHOOSE), ("scan-branded", Stage.SCAN), ("paid-branded", Stage.PAID)):
         yield name, show, at(stage, attempt=code, look=look_of(BRAND), merchant_told=True, paid_at=PAID_AT)
+    long = look_of(BRAND | {"name": LONG["shop"]})
+    yield "scan-branded-large", show, at(Stage.SCAN, attempt=scanning(512), look=long, **LONG)
     yield "elsewhere", "pay/elsewhere.html", at(Stage.CHOOSE)
     yield "elsewhere-long", "pay/elsewhere.html", at(Stage.CHOOSE, **PHONE, **LONG)
 
@@ -215,7 +234,10 @@ def side_screens() -> Iterator[tuple[str, str, dict[str, Any]]]:
     for wrong in ("empty", "no_number", "decimals", "little", "much"):
         values = {"offer": any_amount, "once": "", "entered": "8,8,", "wrong": wrong}
         yield f"link-{wrong}", "links/show.html", values
-    yield "link-closed", "links/closed.html", {}
+    yield "link-closed", "links/closed.html", {"why": "off", "begun": None}
+    yield "link-used-up", "links/closed.html", {"why": "used", "begun": None}
+    yield "link-taken", "links/closed.html", {"why": "taken", "begun": None}
+    yield "link-begun", "links/closed.html", {"why": "taken", "begun": "cs_pCdkOCBgJ1f2a9sYt0vWqE"}
     yield "link-card", "links/card.html", {"card": card}
     yield "link-pasted", "links/checkstand.html", {}
     problems = check_link(b"appcode=X&txamt=8.8&sign=0", None)

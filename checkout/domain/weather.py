@@ -33,6 +33,18 @@ class Outing:
         return not self.fair and (unanswered or (self.status is AttemptStatus.FAILED and self.failure in ITS_OWN))
 
 
+@dataclass(frozen=True)
+class Weather:
+    """What a shopper should know before choosing."""
+
+    foul: frozenset[str] = frozenset()  # wallets whose last shoppers did not get through
+    silent: bool = False  # the gateway answers nobody: no wallet is better off than another
+
+    def of(self, wallet: str) -> str:
+        """One word for the templates; empty: nothing to say."""
+        return "silent" if self.silent else "trouble" if wallet in self.foul else ""
+
+
 def in_trouble(outings: Iterable[Outing]) -> frozenset[str]:
     """The wallets to warn of; `outings` come latest first.
 

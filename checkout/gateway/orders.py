@@ -7,6 +7,11 @@ from urllib.parse import urlsplit
 from checkout.domain.signing import SignType
 
 
+def budget_key(base_url: str, app_code: str) -> str:
+    """What QFPay's limit of 400 calls a minute counts, and what falls silent together: one app code at one host."""
+    return f"{urlsplit(base_url).netloc}/{app_code}"
+
+
 @dataclass(frozen=True)
 class Credentials:
     """A merchant's account at one of QFPay's hosts. Its repr is safe to log: the key is not in it."""
@@ -19,8 +24,7 @@ class Credentials:
 
     @property
     def budget_key(self) -> str:
-        """What QFPay's limit of 400 calls a minute counts: one app code at one host."""
-        return f"{urlsplit(self.base_url).netloc}/{self.app_code}"
+        return budget_key(self.base_url, self.app_code)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ asked now stays due.
 import logging
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 MOST_FAULTS = 5
 BETWEEN_PROBES = timedelta(seconds=30)
+STALE = 4 * BETWEEN_PROBES
 BARELY = timedelta(seconds=1)  # clocks of two processes may differ by so much without meaning anything
 
 
@@ -43,6 +44,15 @@ def open_until(db: Session, credential: str, now: datetime) -> datetime | None:
     """The same without becoming the probe: the moment until which nobody calls, or None."""
     breaker = _read(db, credential)
     return breaker.probe_at if breaker and _waits(breaker, now) else None
+
+
+def is_silent(connection: Connection, credential: str, now: datetime) -> bool:
+    """Whether nobody has answered of late, for shoppers who are about to choose: one indexed read, nothing written.
+
+    An open breaker that no probe has moved for minutes says nothing any more: nobody has asked since.
+    """
+    probe_at = connection.execute(select(Breaker.probe_at).where(Breaker.credential == credential)).scalar()
+    return probe_at is not None and probe_at > now - STALE
 
 
 def _waits(breaker: Breaker, now: datetime) -> bool:

@@ -1,16 +1,19 @@
-"""Wallet weather, from our own tries: which of a merchant's wallets have trouble at the moment."""
+"""Wallet weather: which of a merchant's wallets have trouble at the moment, from our own tries and our own calls."""
 
 from datetime import datetime
 
 from sqlalchemy import Connection, select
 
 from checkout.domain.lifecycle import AttemptStatus
-from checkout.domain.weather import LOOKS_AT, LOOKS_BACK, Outing, in_trouble
+from checkout.domain.weather import LOOKS_AT, LOOKS_BACK, Outing, Weather, in_trouble
+from checkout.services.breakers import is_silent
 from checkout.store.models import Attempt
 
 
-def wallets_in_trouble(connection: Connection, merchant_id: str, now: datetime) -> frozenset[str]:
-    """One indexed read; nothing is written."""
+def weather_of(connection: Connection, merchant_id: str, *, credential: str, now: datetime) -> Weather:
+    """Two indexed reads; nothing is written."""
+    if is_silent(connection, credential, now):
+        return Weather(silent=True)
     query = (
         select(Attempt.wallet, Attempt.session_id, Attempt.status, Attempt.failure, Attempt.target.is_not(None))
         .where(Attempt.merchant_id == merchant_id, Attempt.created_at > now - LOOKS_BACK)
@@ -18,7 +21,8 @@ def wallets_in_trouble(connection: Connection, merchant_id: str, now: datetime) 
         .limit(LOOKS_AT)
     )
     rows = connection.execute(query)
-    return in_trouble(
+    foul = in_trouble(
         Outing(wallet, session_id, AttemptStatus(status), failure, bool(reached))
         for wallet, session_id, status, failure, reached in rows
     )
+    return Weather(foul)

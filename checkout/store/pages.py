@@ -1,8 +1,9 @@
 """What the shopper's page needs, in one indexed read: Core, because these are the hot GETs (design.md section 6)."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, Row, bindparam, case, func, or_, select
 
 from checkout.store.models import Attempt, CheckoutSession, Delivery, Event, Merchant, Refund
 
@@ -55,12 +56,27 @@ def read_returned(connection: Connection, session_id: str) -> list[PageRow]:
     return list(connection.execute(query))
 
 
-def read_told(connection: Connection, session_id: str) -> bool | None:
+class Told(NamedTuple):
     """Whether a server of the shop has acknowledged that it was paid; None: it has no endpoint for this."""
+
+    heard: bool | None = None
+    again_at: datetime | None = None  # when it is told once more, after a try that failed
+    in_vain: bool = False  # nobody tells it any more
+
+
+def read_told(connection: Connection, session_id: str) -> Told:
+    failed = or_(Delivery.error.is_not(None), Delivery.answer_status.is_not(None))
     query = (
-        select(func.count(), func.count(Delivery.delivered_at))
+        select(
+            func.count(),
+            func.count(Delivery.delivered_at),
+            func.count(Delivery.next_at),
+            func.min(case((failed, Delivery.next_at))),
+        )
         .join(Event, Event.id == Delivery.event_id)
         .where(Event.session_id == session_id, Event.type == "checkout_session.paid")
     )
-    sent, heard = connection.execute(query).one()
-    return heard > 0 if sent else None
+    sent, heard, due, again_at = connection.execute(query).one()
+    if not sent or heard:
+        return Told(heard > 0 if sent else None)
+    return Told(False, again_at, in_vain=not due)

@@ -1,6 +1,7 @@
 """From a row to a page, within a request: language, device, the way back, and what the CSP must allow for it."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from flask import request
@@ -10,10 +11,13 @@ from checkout.domain import qr
 from checkout.domain.devices import Agent, Device, read_agent
 from checkout.domain.lifecycle import RefundStatus
 from checkout.domain.stages import FINAL, Stage
-from checkout.services.weather import wallets_in_trouble
+from checkout.domain.weather import Weather
+from checkout.gateway.orders import budget_key
+from checkout.services.weather import weather_of
 from checkout.services.webhook_secrets import WEBHOOK_SECRET
-from checkout.store.pages import PageRow, read_returned, read_told
+from checkout.store.pages import PageRow, Told, read_returned, read_told
 from checkout.web import headers, language
+from checkout.web.assets import source_of
 from checkout.web.context import now, parts
 from checkout.web.looks import look_of
 from checkout.web.pages import Page, Surroundings, build_page, return_link, stage_for
@@ -26,7 +30,7 @@ def present(row: PageRow) -> Page:
     """Everything that the templates draw. Reads our database only."""
     joined, moment = parts(), now()
     stage = stage_for(row, moment)
-    told, returned = _money(row, stage)
+    told, returned = _money(row, stage, moment)
     asked = language.asked_for()
     around = Surroundings(
         now=moment,
@@ -37,22 +41,26 @@ def present(row: PageRow) -> Page:
         query=f"?lang={asked['lang']}" if asked else "",
         sandbox=joined.config.SANDBOX and row.base_url.endswith("/sandbox"),
         look=look_of(row.branding) if row.branding else None,
-        troubled=_troubled(row, stage),
+        weather=_weather(row, stage, moment),
     )
-    page = build_page(row, around, return_href=_way_back(row, stage), told=told, returned=returned)
+    page = build_page(row, around, return_href=_way_back(row, stage), told=told.heard, returned=returned)
+    page = replace(page, told_again_at=told.again_at, told_in_vain=told.in_vain)
     framed = page.attempt is not None and page.attempt.framed
     headers.allow_wallets(joined.gateways.links_of(row.base_url).sources(), framed=framed)
     if page.look and page.look.source:
         headers.allow_style(page.look.source)
+    if page.way_out:
+        headers.allow_style(source_of(joined.assets.some["guide"]))
     return replace(page, one_code=_one_code(row, page, around.agent))
 
 
-def _troubled(row: PageRow, stage: Stage) -> frozenset[str]:
+def _weather(row: PageRow, stage: Stage, moment: datetime) -> Weather:
     """Read only where there is a choice to make: everywhere else it comes too late."""
-    if stage is not Stage.CHOOSE:
-        return frozenset()
+    if stage not in (Stage.CHOOSE, Stage.FAILED):
+        return Weather()
+    credential = budget_key(row.base_url, row.app_code)
     with parts().reading.connect() as connection:
-        return wallets_in_trouble(connection, row.merchant_id, now())
+        return weather_of(connection, row.merchant_id, credential=credential, now=moment)
 
 
 def _one_code(row: PageRow, page: Page, agent: Agent) -> Markup | None:
@@ -66,14 +74,21 @@ def _code(text: str) -> Markup:
     return Markup(qr.draw(text).svg)  # noqa: S704 - our own drawing
 
 
-def _money(row: PageRow, stage: Stage) -> tuple[bool | None, Returned]:
+def _money(row: PageRow, stage: Stage, moment: datetime) -> tuple[Told, Returned]:
     """Whether the shop has heard of it, and what goes back by itself, for the screens that speak of it."""
     if stage not in FINAL:
-        return None, ()
+        return Told(), ()
     with parts().reading.connect() as connection:
         refunds = read_returned(connection, row.id)
         returned = tuple((one.cause, one.amount, one.status is RefundStatus.SUCCEEDED) for one in refunds)
-        return read_told(connection, row.id) if stage is Stage.PAID else None, returned
+        told = read_told(connection, row.id) if stage is Stage.PAID else Told()
+    again_at = _next_minute(told.again_at) if told.again_at and told.again_at > moment else None
+    return told._replace(again_at=again_at), returned
+
+
+def _next_minute(moment: datetime) -> datetime:
+    """As clocks show it: whoever looks again at that minute finds that it has happened."""
+    return (moment + timedelta(minutes=1, microseconds=-1)).replace(second=0, microsecond=0)
 
 
 def _way_back(row: PageRow, stage: Stage) -> str | None:

@@ -16,6 +16,7 @@ from checkout.services import attempts, renewing, sessions, watching
 from checkout.services.snapshots import rfc3339
 from checkout.store.pages import PageRow, read_page
 from checkout.web import alipay, guards, headers, language
+from checkout.web.assets import source_of
 from checkout.web.context import db, now, parts
 from checkout.web.forms import ChooseWalletForm
 from checkout.web.pages import OFFERING, only_wallet, page_tag, stage_for
@@ -122,6 +123,7 @@ def receipt(session_id: str) -> ResponseReturnValue:
     page = present(row)
     if page.stage is not Stage.PAID:
         return _to_page(session_id)
+    headers.allow_style(source_of(parts().assets.some["receipt"]))
     return render_template("pay/receipt.html", page=replace(page, receipt=receipt_of(row.id)), assets=parts().assets)
 
 

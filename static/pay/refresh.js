@@ -1,12 +1,13 @@
 // Asks the server for news until nothing will change any more, draws the answer in place of <main>, and says it once.
 const controls = () => all("a, button, summary");
 let last = main.innerHTML;
-let etag, timer, asking;
-let slower = 1;
+let timer, asking, etag = "", slower = 1;
 
 const draw = (text) => {
   const next = new DOMParser().parseFromString(text, "text/html").querySelector("main");
   const moved = next.dataset.stage !== data.stage;
+  // Nothing is taken from under a finger that presses it: the next answer brings the whole page again.
+  if (!moved && $("main :active")) return (etag = "");
   // A page that shows something else for a while holds on to it until the stage changes.
   const same = next.innerHTML === last || ("holds" in data && !moved);
   last = next.innerHTML;
@@ -29,16 +30,17 @@ const ask = async () => {
   asking = 1;
   const offline = $("[data-offline]");
   try {
-    const headers = { Accept: "text/html", ...(etag && { "If-None-Match": etag }) };
+    // With a tag of ours the browser's own cache stays out of it.
+    const headers = { Accept: "text/html", "If-None-Match": etag };
     const signal = AbortSignal.timeout && AbortSignal.timeout(20000);
-    const answer = await fetch(data.statusUrl, { headers, signal, cache: "no-store" });
+    const answer = await fetch(data.statusUrl, { headers, signal });
     if (!answer.ok && answer.status !== 304) throw 0;
     etag = answer.headers.get("ETag");
     slower = 1;
     offline.textContent = "";
     if (answer.ok) draw(await answer.text());
     tell("told");
-  } catch (error) {
+  } catch {
     // Once is nothing: leaving the page ends a request too.
     if (slower > 1) offline.textContent = offline.dataset.offline;
     slower *= 1.5;

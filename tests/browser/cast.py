@@ -2,6 +2,7 @@
 
 import io
 import re
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import zxingcpp
@@ -94,6 +95,22 @@ class Person:
     def sideways(self) -> int:
         """How many pixels of the page lie outside the window, to the right."""
         return int(self.page.evaluate("document.scrollingElement.scrollWidth - innerWidth"))
+
+    # --- with time that stands still
+
+    def stops_the_clock(self) -> None:
+        """From here on her page's time passes only when the story says so. Before, it has to run on `clock.install()`.
+
+        An hour ahead: what a slow machine took to come here cannot lie beyond it.
+        """
+        self.page.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))
+
+    def lets_pass(self, seconds: float) -> None:
+        self.page.clock.run_for(int(seconds * 1000))
+
+    def never_leaves_by_herself(self) -> None:
+        """The page of a paid order goes back to the shop after five seconds, on a slow machine amid the story."""
+        self.page.clock.set_fixed_time("2026-03-10T04:00:00Z")
 
     # --- in the wallet
 

@@ -9,7 +9,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -172,16 +172,26 @@ class Ensemble:
         return dict(self.get(f"{url}/status", headers={"Accept": "application/json"}).json())
 
     def order(self, session_id: str) -> dict[str, Any]:
-        """The gateway's own record of the latest attempt."""
-        number = self.session(session_id)["attempts"][-1]["out_trade_no"]
-        return dict(next(order for order in self._ledger()["orders"] if order["out_trade_no"] == number))
+        """The gateway's own record of the latest attempt; a tap of a moment ago may still be on its way there."""
+
+        def found() -> list[dict[str, Any]]:
+            numbers = [attempt["out_trade_no"] for attempt in self.session(session_id)["attempts"][-1:]]
+            return [order for order in self._ledger()["orders"] if order["out_trade_no"] in numbers]
+
+        wait_until(lambda: bool(found()), 20, lambda: f"{session_id} never reached the gateway")
+        return dict(found()[0])
 
     def pay_url(self, session_id: str) -> str:
         """The latest attempt's address of payment: as our database holds it, and surely that of the gateway's order."""
         order = self.order(session_id)
-        with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as db:
-            rows = db.execute("SELECT target FROM attempt WHERE out_trade_no = ?", (order["out_trade_no"],))
-            stored = str(rows.fetchone()[0])
+
+        def target() -> str | None:
+            with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as db:
+                rows = db.execute("SELECT target FROM attempt WHERE out_trade_no = ?", (order["out_trade_no"],))
+                return cast(str | None, rows.fetchone()[0])
+
+        wait_until(lambda: target() is not None, 20, lambda: f"{session_id} never had an address of payment")
+        stored = str(target())
         assert stored.startswith(f"{self.url}/sandbox/wallet/{order['token']}?"), stored
         return stored
 

@@ -7,6 +7,7 @@ from playwright.sync_api import Request, expect
 
 from tests.browser.cast import SOON, Person
 from tests.browser.ensemble import Ensemble
+from tests.servers import wait_until
 from tests.stories.alipay import INSIDE
 
 PHONE = {"user_agent": INSIDE, "viewport": {"width": 390, "height": 760}, "has_touch": True, "is_mobile": True}
@@ -129,7 +130,7 @@ def test_a_sheet_that_says_paid_is_asked_about_and_not_believed(
     expect(ada.page.get_by_text("We are checking with Alipay.").last).to_be_visible()
     ada.sees("wallet")
     assert ensemble.session(session["id"])["status"] == "open"
-    assert ensemble.enquiries_about(session["id"]) > asked
+    wait_until(lambda: ensemble.enquiries_about(session["id"]) > asked, 20, lambda: "nobody asked the gateway")
 
 
 def test_after_a_sheet_that_failed_the_same_button_leads_to_the_wallets_page(

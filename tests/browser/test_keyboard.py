@@ -38,6 +38,7 @@ def tabs_to(ada: Person, wanted: str, at_most: int = 12) -> None:
 def test_ada_pays_with_the_keyboard_and_hears_of_it_once(ensemble: Ensemble, person: Callable[..., Person]) -> None:
     session = ensemble.open_session()
     ada = person()
+    ada.never_leaves_by_herself()
     ada.opens(session["url"])
     tabs_to(ada, "button[name=wallet][value=alipay_hk]")
     ada.page.keyboard.press("Enter")
@@ -73,6 +74,18 @@ def test_a_refresh_takes_nothing_out_of_her_hands(ensemble: Ensemble, person: Ca
     assert ada.page.evaluate("heard") == []
 
 
+def test_what_has_not_changed_is_not_drawn_again(ensemble: Ensemble, person: Callable[..., Person]) -> None:
+    """Or a press that begins before the first answer and ends after it would be lost."""
+    ada = person()
+    with ada.page.expect_response("**/status*") as first:
+        ada.opens(ensemble.open_session()["url"])
+        ada.page.evaluate("document.querySelector('main h1').known = true")
+    assert first.value.status == 200, "it had no tag to ask with"
+    with ada.page.expect_response("**/status*"):
+        pass
+    assert ada.page.evaluate("document.querySelector('main h1').known"), "drawn again for nothing"
+
+
 def test_escape_and_the_keyboard_close_the_enlarged_code(ensemble: Ensemble, person: Callable[..., Person]) -> None:
     session = ensemble.open_session()
     ada = person()
@@ -82,8 +95,10 @@ def test_escape_and_the_keyboard_close_the_enlarged_code(ensemble: Ensemble, per
     small = width_of(code)
     tabs_to(ada, "a[href='#larger']", at_most=20)
     ada.page.keyboard.press("Enter")
+    expect(ada.page.locator("#larger:target")).to_have_count(1)
     assert width_of(code) > small
 
     ada.page.keyboard.press("Escape")
     expect(ada.page.locator("#larger:target")).to_have_count(0)
+    expect(ada.page.locator("a[href='#larger']")).to_be_focused()
     assert width_of(code) == small

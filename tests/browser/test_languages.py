@@ -51,6 +51,7 @@ def test_a_shopper_reads_one_language_from_the_first_page_to_the_last(
         strangers = strange_words(ada, *ours, *code.split())
         assert strangers if lang == "en" else not strangers
 
+    ada.never_leaves_by_herself()
     ada.opens(session["url"])
     reads("choose")
     ada.picks("alipay")

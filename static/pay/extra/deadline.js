@@ -1,7 +1,6 @@
 // In the last three minutes counts down by the server's clock, and says so aloud twice: never at each second.
 {
-  let ends = 0;
-  let shown = 999;
+  let ends, shown;
   const tick = () => {
     const bar = $("[data-ending]");
     const left = Math.max(0, Math.ceil((ends - performance.now()) / 1000));

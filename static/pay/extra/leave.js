@@ -6,6 +6,8 @@
   // Inside a shop's page it is the shop's to decide: it has been told.
   let stays = self !== top || came === "back_forward" || came === "reload";
   let leaves = 0;
+  let rests = false;
+  let answered = false;
 
   const stay = (wanted) => {
     stays = true;
@@ -24,11 +26,19 @@
     if (left) return setTimeout(tick, 250);
     location.assign(stay("[data-return]").href);
   };
+  const rest = () => (stay("[data-closable]").hidden = false);
   if (others) others.onmessage = () => {
-    if (document.hidden || !document.hasFocus()) stay("[data-closable]").hidden = false;
+    if (document.hidden || !document.hasFocus()) {
+      rests = true;
+      rest();
+    } else if (leaves && !answered) {
+      // Whoever has only now heard of the payment has not heard of us.
+      answered = true;
+      others.postMessage(0);
+    }
   };
   on("click", ({ target }) => "stay" in target.dataset && stay("[data-return]").focus());
   on("visibilitychange", () => leaves || tick(), document);
-  on("drawn", () => leaves || tick());
+  on("drawn", () => (rests ? rest() : leaves || tick()));
   on("pagehide", () => (stays = true));
 }

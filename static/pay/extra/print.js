@@ -3,4 +3,6 @@
   const button = document.querySelector("[data-print]");
   button.hidden = false;
   button.onclick = () => print();
+  // On paper nothing can be unfolded.
+  onbeforeprint = () => document.querySelectorAll("details").forEach((one) => (one.open = true));
 }

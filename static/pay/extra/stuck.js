@@ -6,7 +6,7 @@
     const ways = $("[data-help]");
     ways.open = true;
     ways.scrollIntoView();
-    say($("[data-help] summary").textContent);
+    say(ways.firstElementChild.textContent);
   };
   on("click", ({ target }) => {
     stop();
