@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import answers, browser, screens, searching
+from bench import answers, browser, screens, searching, timing
 
 RESULTS = Path(__file__).with_name("results.md")
 
@@ -32,7 +32,7 @@ def machine() -> str:
 def main() -> None:
     parts = [f"## `python -m bench`: {machine()}\n"]
     print(parts[0], flush=True)
-    for measure in (screens.measure, answers.measure, browser.measure, searching.measure):
+    for measure in (screens.measure, answers.measure, browser.measure, timing.measure, searching.measure):
         for text in measure():
             print(text, flush=True)
             parts.append(text)

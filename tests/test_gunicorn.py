@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from checkout.web.guards import API_BYTES
 from tests.servers import REPOSITORY, Process, free_port, python_script
 
 if TYPE_CHECKING:
@@ -86,6 +87,27 @@ def test_a_forwarded_header_from_loopback_changes_nothing(tmp_path: Path) -> Non
 
         assert requests.get(url, headers=forged, timeout=5).text == "http /pay"
         assert server.stop() == 0
+
+
+def test_who_sends_too_much_is_told_that_the_line_ends(tmp_path: Path) -> None:
+    """Else a client that keeps its connections finds this one broken at its next call."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/pay"
+    config = tmp_path / "conf.py"
+    config.write_text(f"{CONFIG.read_text()}\ndel post_worker_init, worker_exit\n")
+    command = [python_script("gunicorn"), "-c", str(config), "tests.test_gunicorn:echo"]
+    with Process(command, env={"PORT": str(port), "WEB_CONCURRENCY": "1"}) as server, requests.Session() as http:
+        server.wait_for(url)
+        for size, connection in ((10, "keep-alive"), (10 * API_BYTES, "close")):
+            for _ in range(3):
+                answer = http.post(url, data=b"x" * size, timeout=5)
+                assert (answer.status_code, answer.headers["Connection"]) == (200, connection)
+        assert server.stop() == 0
+
+
+def test_the_two_places_that_limit_bodies_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set_only(monkeypatch, {})
+    assert runpy.run_path(str(CONFIG))["API_BYTES"] == API_BYTES
 
 
 def _set_only(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:

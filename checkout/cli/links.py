@@ -9,7 +9,7 @@ from flask.cli import AppGroup, with_appcontext
 
 from checkout import logs
 from checkout.domain.errors import Invalid, NotFound
-from checkout.domain.link_checking import check_link, query_of
+from checkout.domain.link_checking import query_of
 from checkout.domain.link_wishes import LinkWish
 from checkout.domain.money import CURRENCIES, parse_amount, to_text
 from checkout.domain.wallets import WALLETS
@@ -134,9 +134,12 @@ def check(merchant_id: str, url: str) -> None:
         merchant = db.get(Merchant, merchant_id)
         if merchant is None:
             raise click.ClickException(f"There is no merchant {merchant_id}.")
-        key = signed_links.key_of(joined.vault, merchant)
-    checked = check_link(query_of(url), key)
+        checked = signed_links.check(
+            db, joined.vault, joined.terms, query_of(url), merchant=merchant, now=joined.clock()
+        )
+    foreign = () if signed_links.names(query_of(url), merchant) else ("The appcode is not that of this merchant.",)
     for said in (
+        *foreign,
         *map(str, checked.problems),
         *(mistake.words % {"name": mistake.name} for mistake in checked.mistakes),
     ):
@@ -144,5 +147,5 @@ def check(merchant_id: str, url: str) -> None:
     click.echo(f"we sign: {checked.signed}")
     verdict = "none to check" if checked.right is None else "right" if checked.right else "wrong"
     click.echo(f"signature: {verdict}")
-    if checked.problems or not checked.right:
+    if foreign or checked.problems or not checked.right:
         raise SystemExit(1)

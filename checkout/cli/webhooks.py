@@ -10,10 +10,11 @@ from flask.cli import AppGroup, with_appcontext
 from checkout import logs
 from checkout.cli.merchants import in_plain_words
 from checkout.domain.webhook_signing import judge
-from checkout.services import event_log, tries
+from checkout.services import endpoints, event_log, tries
 from checkout.services.chronicle import OPERATOR
 from checkout.services.endpoints import Errand
 from checkout.services.hearers import FIRST, public_id
+from checkout.services.webhook_secrets import public_keys_of
 from checkout.web.context import parts, reading_session
 
 webhook = AppGroup("webhook", help="What merchants hear.")
@@ -79,3 +80,19 @@ def test(merchant_id: str, endpoint_id: str | None) -> None:
     outcome = told["error"] or f"answered {told['answer_status']}"
     click.echo(f"{sent.id} to {told['url']}: {outcome}, after {told['latency_ms']} ms")
     sys.exit(0 if told["status"] == "delivered" else 1)
+
+
+@webhook.command("rotate-key")
+@click.argument("merchant_id")
+@click.option("--again", is_flag=True, help="Also within a day of the last time: the older key stops signing.")
+@with_appcontext
+def rotate_key(merchant_id: str, *, again: bool) -> None:
+    """Make a new Ed25519 key for a merchant's webhooks; for a day the old one signs too."""
+    logs.to_stderr()
+    joined = parts()
+    errand = Errand(merchant_id, OPERATOR, joined.clock())
+    with in_plain_words(merchant_id, f"There is no merchant {merchant_id}."), joined.sessions() as db:
+        endpoints.rotate_key(db, joined.vault, errand, again=again)
+        for key in public_keys_of(db, merchant_id, errand.now):
+            signs = f"signs until {key.until:%Y-%m-%d %H:%M} UTC" if key.until else "new"
+            click.echo(f"{key.public_key}   ({signs})")

@@ -90,7 +90,7 @@ class EnableWish(Strict):
 
 
 class RotateWish(Strict):
-    """The body of POST …/rotate-secret. `again`: also within a day of the last time; the older one stops."""
+    """The body of POST …/rotate-secret and …/rotate. `again`: also within a day of the last; the older one stops."""
 
     again: bool = False
 

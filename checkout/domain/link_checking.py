@@ -11,9 +11,18 @@ from dataclasses import dataclass
 from typing import cast
 from urllib.parse import quote, quote_plus, unquote
 
-from checkout.domain.link_problems import N_, Problem
+from checkout.domain.link_problems import N_, Problem, Wrong
 from checkout.domain.signing import SignType, digest, matches
-from checkout.domain.storefront_links import SIGN_DIGITS, BadLink, Params, pairs_of, problems_of, signed_texts
+from checkout.domain.storefront_links import (
+    LONGEST_LINK,
+    PARAMETERS,
+    SIGN_DIGITS,
+    BadLink,
+    Params,
+    pairs_of,
+    problems_of,
+    signed_texts,
+)
 
 MASK = "••••••"
 
@@ -81,6 +90,8 @@ def query_of(link: str) -> bytes:
 
 def check_link(query: bytes, client_key: str | None) -> Checked:
     """Everything that can be said about a link; about its signature only with the merchant's key."""
+    if len(query) > LONGEST_LINK:  # and trying every mistake on it would take long
+        return Checked((), (Problem(Wrong.LONG, value=str(LONGEST_LINK)),), "")
     try:
         pairs = pairs_of(query, plus_is_blank=True)
     except BadLink as error:
@@ -135,7 +146,8 @@ def _texts(params: Params) -> Iterator[tuple[tuple[Mistake, ...], str]]:
 def _split_urls(pairs: Pairs) -> Iterator[tuple[tuple[Mistake, ...], str]]:
     """An address with a query of its own, put into the link as it is: its tail became parameters."""
     for at, (name, value) in enumerate(pairs):
-        for end in range(at + 1, len(pairs) if name.endswith("_url") else at):
+        known = name.endswith("_url") and name in PARAMETERS
+        for end in range(at + 1, len(pairs) if known else at):
             tail = "".join(f"&{more}={rest}" for more, rest in pairs[at + 1 : end + 1])
             whole = [*pairs[:at], (name, value + tail), *pairs[end + 1 :]]
             yield (Mistake(SPLIT_URL, name),), _join(sorted(whole))

@@ -24,6 +24,7 @@ from checkout.domain.wallets import WALLETS
 
 SESSION_MINUTES = 30
 DEEPEST = 20
+LONGEST_NUMBER = 40  # digits: far beyond any amount, far below what is slow to read
 MAX_AMOUNT = 10**9  # safety.md S20: far above any checkout, far below what the gateway can hold
 
 
@@ -154,10 +155,16 @@ def read_json(body: bytes) -> object:
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is no JSON number")
 
+    def whole(digits: str) -> int:
+        if len(digits) > LONGEST_NUMBER:
+            raise ValueError(f"a number has more than {LONGEST_NUMBER} digits")
+        return int(digits)
+
     try:
-        data = json.loads(body.decode(), object_pairs_hook=once, parse_constant=refuse)
+        data = json.loads(body.decode(), object_pairs_hook=once, parse_constant=refuse, parse_int=whole)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        reason = "it is not encoded as UTF-8" if isinstance(error, UnicodeDecodeError) else reason
         raise Invalid({"body": f"must be JSON: {reason}"}) from None
     if _depth(data) > DEEPEST:
         raise Invalid({"body": f"must not be nested deeper than {DEEPEST}"})
@@ -198,6 +205,9 @@ def _mistakes(errors: list[ErrorDetails]) -> dict[str, str]:
     found: dict[str, str] = {}
     for error in errors:
         field = ".".join(str(part) for part in error["loc"]) or "body"
-        words = _WORDS.get(error["type"], error["msg"])
-        found.setdefault(field, words.format(**error.get("ctx", {})) if error["type"] in _WORDS else words)
+        known, filling = error["type"], error.get("ctx", {})
+        if filling.get("field_type") == "Value":  # a text whose characters were looked at before its length
+            known = f"string_{known}"
+        words = _WORDS.get(known)
+        found.setdefault(field, words.format(**filling) if words else error["msg"])
     return found

@@ -27,7 +27,7 @@ USUAL: Mapping[str, Rate] = {
     "create":  Rate(600, 60),   # sessions opened and refunds asked for, for each API key
     "bad_key": Rate(30, 60),    # calls with a key that is not ours, for each client address
     "shopper": Rate(300, 60),   # a shopper's choices, for each client address: a whole town may share one
-    "link":    Rate(120, 60),   # signed links opened, for each client address
+    "link":    Rate(120, 60),   # links and codes looked at, checked and opened, for each client address
 }
 # fmt: on
 _FIGURE = re.compile(r"([a-z_]+)=(?:([1-9][0-9]{0,6})/(second|minute|hour)|(off))", re.ASCII)

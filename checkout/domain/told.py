@@ -115,6 +115,23 @@ class NewEndpoint(Endpoint):
     secret: str
 
 
+class SigningKey(Answer):
+    """A public key that verifies your `v1a` signatures."""
+
+    id: str
+    algorithm: Literal["ed25519"]
+    public_key: str = Field(description="`whpk_` and the 32 bytes in base64.")
+    created_at: datetime
+    until: datetime | None = Field(description="After a rotation: until then this former key signs too.")
+
+
+class SigningKeys(Answer):
+    """The keys that sign now, the current one first, and where everybody finds them."""
+
+    keys: list[SigningKey]
+    public_keys_url: str
+
+
 class EnabledEndpoint(Endpoint):
     """The endpoint, and how many deliveries are queued for it."""
 

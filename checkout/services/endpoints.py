@@ -32,6 +32,8 @@ from checkout.services.webhook_secrets import (
     WEBHOOK_SECRET,
     make_signing_key,
     new_webhook_secret,
+    public_keys_of,
+    replace_key,
     signs_anew,
 )
 from checkout.store.models import Merchant
@@ -152,6 +154,25 @@ def rotate_secret(db: Session, vault: Vault, errand: Errand, *, again: bool, giv
     _write_down(db, errand, "webhook_secret_rotated", hearer)
     db.commit()
     return secret
+
+
+def rotate_key(db: Session, vault: Vault, errand: Errand, *, again: bool) -> None:
+    """Make a new Ed25519 key for all of the merchant's endpoints, and commit. For a day the old one signs too.
+
+    As with secrets, within that day only `again`. Raises NotFound, and Refused also where no key was ever asked for.
+    """
+    locked_merchant(db, errand.merchant_id)
+    keys = public_keys_of(db, errand.merchant_id, errand.now)
+    if not keys:
+        raise Refused("no endpoint has asked for v1a signatures yet, so there is no Ed25519 key to rotate")
+    until = next((key.until for key in keys if key.until), None)
+    if until and not again:
+        raise Refused(f"the key before this one signs until {until:%Y-%m-%d %H:%M} UTC, and would stop now")
+    replace_key(db, vault, errand.merchant_id, errand.now)
+    write_down(
+        db, actor=errand.actor, action="signing_key_rotated", subject=errand.merchant_id, details={}, now=errand.now
+    )
+    db.commit()
 
 
 def enable_webhook(

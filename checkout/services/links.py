@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -23,20 +24,35 @@ from checkout.services.terms import Terms
 from checkout.store.links import Link, LinkSession
 from checkout.store.models import CheckoutSession, Merchant
 
+# What holds one of the payments that a link allows: a session that is paid, or that still can be.
+HOLD_A_PLACE = (SessionStatus.OPEN, SessionStatus.CLOSING, SessionStatus.PAID)
+
+
+class Why(StrEnum):
+    """Why a link cannot be used."""
+
+    OFF = "off"  # switched off, or past its end
+    USED = "used"  # paid as often as it allows
+    TAKEN = "taken"  # others are paying, as many as it allows
+
 
 class LinkClosed(Refused):
-    """Switched off, past its end, or paid as often as it allows."""
+    """`begun` is the session of a link for one payment that somebody has opened and not paid yet."""
 
-    http_status = 410
+    def __init__(self, why: Why, begun: str | None = None) -> None:
+        super().__init__(f"this link cannot be used: {why}")
+        self.why, self.begun = why, begun
+        self.http_status = 409 if why is Why.TAKEN else 410
 
 
 @dataclass(frozen=True)
 class Found:
-    """A link and whose it is; `open` says whether it may still be used."""
+    """A link and whose it is; `closed` says why it may not be used, and None that it may."""
 
     link: Link
     merchant: Merchant
-    open: bool
+    closed: Why | None
+    begun: str | None = None
 
     def wallets(self, amount: int | None = None) -> list[Wallet]:
         """What can be paid with here."""
@@ -150,13 +166,35 @@ def find_link(db: Session, token: str, now: datetime) -> Found:
     if row is None:
         raise NotFound("link")
     link, merchant = row
-    return Found(link, merchant, _usable(db, link, now))
+    begun = begun_by(db, link, now)
+    return Found(link, merchant, _closed(db, link, begun, now), begun)
 
 
-def _usable(db: Session, link: Link, now: datetime) -> bool:
+def begun_by(db: Session, link: Link, now: datetime) -> str | None:
+    """The one session of a link for one payment, while it can be paid: whoever has the link is meant to pay that."""
+    if link.max_paid != 1:
+        return None
+    theirs = select(CheckoutSession.id).join(LinkSession, LinkSession.session_id == CheckoutSession.id)
+    still = (CheckoutSession.status == SessionStatus.OPEN, CheckoutSession.expires_at > now)
+    return db.scalar(theirs.where(LinkSession.link_id == link.id, *still).order_by(CheckoutSession.id).limit(1))
+
+
+def _closed(db: Session, link: Link, begun: str | None, now: datetime) -> Why | None:
     if not link.active or (link.expires_at and link.expires_at <= now):
-        return False
-    return link.max_paid is None or takings_of(db, [link.id]).get(link.id, 0) < link.max_paid
+        return Why.OFF
+    if link.max_paid is None:
+        return None
+    if takings_of(db, [link.id]).get(link.id, 0) >= link.max_paid:
+        return Why.USED
+    leads_there = begun and link.amount  # an amount that somebody else has entered is not the next one's
+    return Why.TAKEN if _places(db, link) >= link.max_paid and not leads_there else None
+
+
+def _places(db: Session, link: Link) -> int:
+    theirs = select(func.count()).select_from(LinkSession)
+    query = theirs.join(CheckoutSession, CheckoutSession.id == LinkSession.session_id)
+    held = query.where(LinkSession.link_id == link.id, CheckoutSession.status.in_(HOLD_A_PLACE))
+    return int(db.scalar(held) or 0)
 
 
 def open_session(
@@ -164,7 +202,8 @@ def open_session(
 ) -> str:
     """Open a session through a link and commit; its id. The same key and amount again: the same session.
 
-    `amount` must be what the link asks for, or between its limits. Raises NotFound, LinkClosed, Invalid.
+    Of a link for one payment everybody gets the one session, while it lives. `amount` must be what the link asks
+    for, or between its limits. Raises NotFound, LinkClosed, Invalid.
     """
     found = find_link(db, token, now)
     link = found.link
@@ -172,29 +211,35 @@ def open_session(
     stamp = Stamp.of(found.merchant.id, key, [link.id, amount])
 
     def effect() -> Answer:
-        session = _open(db, terms, find_link(db, token, now), amount, locale=locale, now=now)
-        return Answer(201, json.dumps({"id": session.id}))
+        return Answer(201, json.dumps({"id": _open(db, terms, token, amount, locale=locale, now=now)}))
 
-    return str(json.loads(once(db, stamp, effect, now).body)["id"])
+    try:
+        return str(json.loads(once(db, stamp, effect, now).body)["id"])
+    except LinkClosed as error:
+        if error.begun and link.amount:  # made under the key of whoever was first, and under no other
+            return error.begun
+        raise
 
 
-def _open(
-    db: Session, terms: Terms, found: Found, amount: int, *, locale: str | None, now: datetime
-) -> CheckoutSession:
+def _open(db: Session, terms: Terms, token: str, amount: int, *, locale: str | None, now: datetime) -> str:
+    # One after the other from here to the commit, so that nobody counts the places while another takes one.
+    lock = update(Link).where(Link.token == token).values(opened=Link.opened)
+    db.execute(lock.execution_options(synchronize_session=False))
+    found = find_link(db, token, now)
     link = found.link
     fits = amount == link.amount if link.amount else link.least <= amount <= link.most
-    if not found.open:
-        raise LinkClosed("this link can no longer be used")
+    if found.closed:
+        raise LinkClosed(found.closed, found.begun)
     if not fits:
         raise Invalid({"amount": "is not what this link asks for"})
-    counted = update(Link).where(Link.id == link.id, Link.active).values(opened=Link.opened + 1)
-    number = db.scalar(counted.returning(Link.opened).execution_options(synchronize_session=False))
-    if number is None:
-        raise LinkClosed("this link was switched off a moment ago")
+    if found.begun:
+        raise LinkClosed(Why.TAKEN, found.begun)
+    counted = update(Link).where(Link.id == link.id).values(opened=Link.opened + 1).returning(Link.opened)
+    number = db.scalars(counted.execution_options(synchronize_session=False)).one()
     session = add_session(db, terms, found.merchant, _order(terms, link, amount, number, locale=locale), now=now)
     db.add(LinkSession(session_id=session.id, link_id=link.id))
     db.flush()
-    return session
+    return session.id
 
 
 def _order(terms: Terms, link: Link, amount: int, number: int, *, locale: str | None) -> Order:

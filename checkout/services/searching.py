@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, String, and_, literal, select, tuple_, union_all
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from checkout.domain.lifecycle import RefundStatus, SessionStatus
 from checkout.services.snapshots import refund_snapshot, snapshots
@@ -50,20 +50,25 @@ def find_sessions(
 def sessions_query(
     db: Session, merchant_id: str, wanted: Wanted, *, limit: int, after: Position | None
 ) -> Select[CheckoutSession]:
-    """Newest first. What is asked of the pairs alone is answered by their table, in the order in which it lies."""
-    query = select(CheckoutSession).where(CheckoutSession.merchant_id == merchant_id)
+    """Newest first. With frequent pairs the page's ids are found first, by indexes alone, and then its rows."""
+    mine = select(CheckoutSession).where(CheckoutSession.merchant_id == merchant_id)
     conditions = _conditions(db, merchant_id, wanted)
     digests = [digest_of(key, value) for key, value in wanted.metadata.items()]
     few = next((ids for digest in digests if (ids := _few_with(db, merchant_id, digest)) is not None), None)
-    if digests and few is None and not conditions:
-        page = db.scalars(_pairs_query(merchant_id, digests, wanted, limit=limit, after=after)).all()
-        return _newest_first(query.where(CheckoutSession.id.in_(page)), CheckoutSession, None).limit(limit)
+    asked = mine.where(*conditions)
     if few is not None:
-        query = query.where(CheckoutSession.id.in_(few))
+        asked = asked.where(CheckoutSession.id.in_(few))
     for number, digest in enumerate(digests):
-        query = query.where(_has_pair(CheckoutSession.id, CheckoutSession.created_at, merchant_id, digest, number))
-    query = _between(query.where(*conditions), CheckoutSession, wanted)
-    return _newest_first(query, CheckoutSession, after).limit(limit)
+        pair = _has_pair(CheckoutSession, merchant_id, digest, wanted, number=number, after=after)
+        asked = asked.where(pair)
+    asked = _newest_first(_between(asked, CheckoutSession, wanted), CheckoutSession, after).limit(limit)
+    if few is not None or not digests:
+        return asked
+    if not conditions:
+        page = db.scalars(_pairs_query(merchant_id, digests, wanted, limit=limit, after=after)).all()
+    else:
+        page = db.scalars(asked.with_only_columns(CheckoutSession.id)).all()
+    return _newest_first(mine.where(CheckoutSession.id.in_(page)), CheckoutSession, None)
 
 
 def _pairs_query(
@@ -74,14 +79,24 @@ def _pairs_query(
         MetadataPair.merchant_id == merchant_id, MetadataPair.digest == digests[0]
     )
     for number, digest in enumerate(digests[1:]):
-        query = query.where(_has_pair(MetadataPair.session_id, MetadataPair.created_at, merchant_id, digest, number))
+        query = query.where(_has_pair(MetadataPair, merchant_id, digest, wanted, number=number, after=after))
     return _newest_first(_between(query, MetadataPair, wanted), MetadataPair, after).limit(limit)
 
 
-def _has_pair(session_id: Any, created_at: Any, merchant_id: str, digest: str, number: int) -> ColumnElement[bool]:
-    pair = MetadataPair.__table__.alias(f"pair_{number}")
-    mine = and_(pair.c.session_id == session_id, pair.c.created_at == created_at)
-    return select(literal(1)).where(mine, pair.c.merchant_id == merchant_id, pair.c.digest == digest).exists()
+def _has_pair(
+    row: Listed, merchant_id: str, digest: str, wanted: Wanted, *, number: int, after: Position | None
+) -> ColumnElement[bool]:
+    """Said of ids alone, this is to PostgreSQL two indexes in one order, which it reads side by side until the page is
+    full. Of whole rows it joined all sessions with all pairs before it sorted: 0.9 s. The bounds are the page's own,
+    said once more, so that both are read from the same moment on.
+    """
+    pair = aliased(MetadataPair, name=f"pair_{number}")
+    row_id = row.session_id if row is MetadataPair else row.id  # type: ignore[union-attr]
+    same = and_(pair.session_id == row_id, pair.created_at == row.created_at)
+    found = select(literal(1)).where(same, pair.merchant_id == merchant_id, pair.digest == digest)
+    if after:
+        found = found.where(pair.created_at <= literal(after[0], Moment()))
+    return _between(found, pair, wanted).exists()
 
 
 def _between(query: Select[Any], table: Listed, wanted: Wanted) -> Select[Any]:

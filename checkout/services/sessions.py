@@ -53,7 +53,7 @@ def add_session(
 
     `expires_at` is for whoever knows the deadline to the second; else it is the order's `expires_in` minutes from now.
     """
-    _check_against_merchant(terms, merchant, order)
+    check_order(terms, merchant, order)
     session = _new_session(db, merchant, order, now)
     if expires_at:
         session.expires_at = session.due_at = expires_at
@@ -62,7 +62,8 @@ def add_session(
     return session
 
 
-def _check_against_merchant(terms: Terms, merchant: Merchant, order: Order) -> None:
+def check_order(terms: Terms, merchant: Merchant, order: Order) -> None:
+    """Raises Invalid for what this merchant cannot be paid, or not in this way."""
     errors: dict[str, str] = {}
     for name in ("return_url", "cancel_url"):
         url: str | None = getattr(order, name)

@@ -1,7 +1,7 @@
 """Signed links: whose a link is, and the one session that it opens (interface.md section 5)."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -10,13 +10,23 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from checkout.domain.errors import Invalid
+from checkout.domain.link_checking import Checked, check_link
 from checkout.domain.link_problems import Problem, Wrong
 from checkout.domain.links import problem_with_return_url
 from checkout.domain.orders import Order
-from checkout.domain.storefront_links import BadLink, LinkOrder, Params, deadline_of, is_signed_with, order_of, pairs_of
+from checkout.domain.storefront_links import (
+    BadLink,
+    LinkOrder,
+    Params,
+    deadline_of,
+    is_signed_with,
+    order_of,
+    pairs_of,
+    read_link,
+)
 from checkout.domain.vault import CannotOpen, Vault
 from checkout.gateway.accounts import CLIENT_KEY
-from checkout.services.sessions import add_session
+from checkout.services.sessions import add_session, check_order
 from checkout.services.terms import Terms
 from checkout.store import retrying
 from checkout.store.links import SignedLink
@@ -113,16 +123,23 @@ def _open(db: Session, terms: Terms, link: Verified, now: datetime) -> str:
 
 def _add(db: Session, terms: Terms, link: Verified, now: datetime) -> str:
     expires_at = deadline_of(link.order, now)
-    try:
-        order = _as_order(terms, link)
-        session = add_session(db, terms, link.merchant, order, now=now, expires_at=expires_at)
-    except Invalid as error:
-        problems = (Problem(Wrong.UNFIT, NAMES.get(name, name), text) for name, text in error.errors.items())
-        raise BadLink(*problems) from None
+    order = _fitting_order(terms, link)
+    session = add_session(db, terms, link.merchant, order, now=now, expires_at=expires_at)
     row = SignedLink(merchant_id=link.merchant.id, number=link.order.number, session_id=session.id, created_at=now)
     db.add(row)
     db.flush()
     return session.id
+
+
+def _fitting_order(terms: Terms, link: Verified) -> Order:
+    """What the link asks for, as its merchant can be paid. Raises BadLink."""
+    try:
+        order = _as_order(terms, link)
+        check_order(terms, link.merchant, order)
+    except Invalid as error:
+        problems = (Problem(Wrong.UNFIT, NAMES.get(name, name), text) for name, text in error.errors.items())
+        raise BadLink(*problems) from None
+    return order
 
 
 def _as_order(terms: Terms, link: Verified) -> Order:
@@ -149,10 +166,58 @@ def _cancel_url(terms: Terms, link: Verified) -> str | None:
     return None if problem else link.order.cancel_url
 
 
-def key_for_checking(vault: Vault, merchant: Merchant, query: bytes) -> str | None:
-    """The merchant's client key, if the link names its app code; else None."""
+def check(
+    db: Session, vault: Vault, terms: Terms, query: bytes, *, merchant: Merchant | None, now: datetime
+) -> Checked:
+    """Everything that can be said about a link: about its signature, and what it would meet, only to its merchant.
+
+    `merchant` is one that the link names. Opens nothing.
+    """
+    key = key_of(vault, merchant) if merchant else None
+    checked = check_link(query, key)
+    if checked.problems:
+        return checked
+    readings = read_link(query)
+    meant = next((params for params in readings if key and is_signed_with(params, key)), readings[0])
+    order = order_of(meant)
+    if merchant is None:
+        return replace(checked, problems=tuple(_late(order, now)))
+    link = Verified(merchant, order)
+    return replace(checked, problems=(*_another_meant(db, vault, link, readings), *_met(db, terms, link, now)))
+
+
+def _another_meant(db: Session, vault: Vault, link: Verified, readings: Iterable[Params]) -> Iterator[Problem]:
     try:
-        named = dict(pairs_of(query, plus_is_blank=True)).get("appcode")
+        if verify_link(db, vault, readings).merchant.id != link.merchant.id:
+            yield Problem(Wrong.SUB_MERCHANT, "mchntid")
+    except BadLink as error:
+        yield from (problem for problem in error.problems if problem.kind is not Wrong.SIGNATURE)
+
+
+def _met(db: Session, terms: Terms, link: Verified, now: datetime) -> Iterator[Problem]:
+    """What opening this link would meet if its signature were right."""
+    try:
+        if session_of_link(db, link):
+            return  # opened before, so it leads there, whatever has changed since
+    except BadLink as error:
+        yield from error.problems
+    yield from _late(link.order, now)
+    try:
+        _fitting_order(terms, link)
+    except BadLink as error:
+        yield from error.problems
+
+
+def _late(order: LinkOrder, now: datetime) -> Iterator[Problem]:
+    try:
+        deadline_of(order, now)
+    except BadLink as error:
+        yield from error.problems
+
+
+def names(query: bytes, merchant: Merchant) -> bool:
+    """Whether a link names the merchant's app code."""
+    try:
+        return dict(pairs_of(query, plus_is_blank=True)).get("appcode") == merchant.app_code
     except BadLink:
-        return None
-    return key_of(vault, merchant) if named == merchant.app_code else None
+        return False

@@ -30,7 +30,9 @@ def snapshot(db: Session, terms: Terms, session: CheckoutSession) -> dict[str, A
 
 
 def snapshots(db: Session, terms: Terms, sessions: Sequence[CheckoutSession]) -> list[dict[str, Any]]:
-    """The same for a page of them: three questions to the database, however many they are."""
+    """The same for a page of them: three questions to the database, however many they are; none for none."""
+    if not sessions:
+        return []
     attempts, payments, refunds = _of(db, Attempt, sessions), _of(db, Payment, sessions), _of(db, Refund, sessions)
     return [
         _snapshot(terms, one, attempts.get(one.id, []), payments.get(one.id, []), refunds.get(one.id, []))

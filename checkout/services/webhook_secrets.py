@@ -2,10 +2,11 @@
 
 import base64
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from checkout.domain.ids import new_id
@@ -59,7 +60,9 @@ def signing_secrets_of(vault: Vault, hearer: Hearer, now: datetime) -> list[str]
 
 
 def forget_former_secret(db: Session, hearer: Hearer, now: datetime) -> None:
-    """Erase the secret before this one once its day is over. Commits nothing."""
+    """Erase the secret before this one, and the Ed25519 key, once its day is over. Commits nothing."""
+    if ED25519 in hearer.webhook_signatures:
+        forget_former_keys(db, merchant_of(hearer), now)
     if hearer.former_secret_until is None or hearer.former_secret_until > now:
         return
     table = type(hearer)
@@ -73,16 +76,33 @@ def pens_of(db: Session, vault: Vault, hearer: Hearer, now: datetime) -> Pens:
     if HMAC in hearer.webhook_signatures:
         secrets_found = signing_secrets_of(vault, hearer, now)
     if ED25519 in hearer.webhook_signatures:
-        merchant_id = hearer.id if isinstance(hearer, Merchant) else hearer.merchant_id
-        key = db.scalars(select(SigningKey).where(SigningKey.merchant_id == merchant_id)).one()
-        keys = [vault.open(key.private_key_sealed, owner=key.owner)]
+        keys = signing_keys_of(db, vault, merchant_of(hearer), now)
     return Pens(secrets_found, keys)
+
+
+def merchant_of(hearer: Hearer) -> str:
+    return hearer.id if isinstance(hearer, Merchant) else hearer.merchant_id
+
+
+def signing_keys_of(db: Session, vault: Vault, merchant_id: str, now: datetime) -> list[bytes]:
+    """The private keys that sign for a merchant, the newest first. Raises CannotOpen if that one cannot be opened."""
+    current, *former = public_keys_of(db, merchant_id, now)
+    found = [vault.open(current.private_key_sealed, owner=current.owner)]
+    for key in former:
+        try:
+            found.append(vault.open(key.private_key_sealed, owner=key.owner))
+        except CannotOpen:  # then whatever replaced it is what signs
+            continue
+    return found
 
 
 def make_signing_key(db: Session, vault: Vault, merchant_id: str, now: datetime) -> None:
     """Give the merchant an Ed25519 key, unless it has one. The caller holds its row. Commits nothing."""
-    if db.scalar(select(SigningKey.id).where(SigningKey.merchant_id == merchant_id)):
-        return
+    if not db.scalar(select(SigningKey.id).where(SigningKey.merchant_id == merchant_id, SigningKey.until.is_(None))):
+        _add_key(db, vault, merchant_id, now)
+
+
+def _add_key(db: Session, vault: Vault, merchant_id: str, now: datetime) -> None:
     private, public = new_key_pair()
     key = SigningKey(id=new_id("wk_"), merchant_id=merchant_id, public_key=public, created_at=now)
     key.private_key_sealed = vault.seal(private, owner=key.owner)
@@ -90,5 +110,24 @@ def make_signing_key(db: Session, vault: Vault, merchant_id: str, now: datetime)
     db.flush()
 
 
-def public_key_of(db: Session, merchant_id: str) -> SigningKey | None:
-    return db.scalar(select(SigningKey).where(SigningKey.merchant_id == merchant_id))
+def replace_key(db: Session, vault: Vault, merchant_id: str, now: datetime) -> None:
+    """A new Ed25519 key; the one so far signs for a day more, one before it stops. The caller holds the merchant's row.
+
+    Commits nothing.
+    """
+    theirs = SigningKey.merchant_id == merchant_id
+    db.execute(delete(SigningKey).where(theirs, SigningKey.until.is_not(None)))
+    db.execute(update(SigningKey).where(theirs).values(until=now + BOTH_SIGN))
+    _add_key(db, vault, merchant_id, now)
+
+
+def forget_former_keys(db: Session, merchant_id: str, now: datetime) -> None:
+    db.execute(delete(SigningKey).where(SigningKey.merchant_id == merchant_id, SigningKey.until <= now))
+
+
+def public_keys_of(db: Session, merchant_id: str, now: datetime) -> Sequence[SigningKey]:
+    """The keys by which this merchant's webhooks are signed now: the current one, then the one before it for a day."""
+    theirs = select(SigningKey).where(SigningKey.merchant_id == merchant_id)
+    signs = or_(SigningKey.until.is_(None), SigningKey.until > now)
+    newest_first = (SigningKey.until.is_not(None), SigningKey.created_at.desc())
+    return db.scalars(theirs.where(signs).order_by(*newest_first).execution_options(populate_existing=True)).all()

@@ -72,15 +72,29 @@ class EndpointTest(Base):
 
 
 class SigningKey(Base):
-    """The Ed25519 key that signs one merchant's webhooks, made when an endpoint first wants it."""
+    """An Ed25519 key that signs one merchant's webhooks; the first is made when an endpoint wants it.
+
+    A key that was rotated away signs until its last moment, and is erased then.
+    """
 
     __tablename__ = "signing_key"
+    __table_args__ = (
+        Index(
+            "uq_signing_key_current",
+            "merchant_id",
+            unique=True,
+            sqlite_where=text("until IS NULL"),
+            postgresql_where=text("until IS NULL"),
+        ),
+        Index("ix_signing_key_merchant", "merchant_id", "created_at"),
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchant.id"), unique=True)
+    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchant.id"))
     public_key: Mapped[str] = mapped_column(String(60))  # whpk_ and base64
     private_key_sealed: Mapped[bytes]
     created_at: Mapped[datetime]
+    until: Mapped[datetime | None]  # None: the current one
 
     @property
     def owner(self) -> str:

@@ -17,7 +17,7 @@ SCRIPTS: dict[Stage, tuple[str, ...]] = {
     Stage.CHOOSE: ("share",),
     Stage.FAILED: ("share",),
     Stage.SCAN: ("share", "larger"),
-    Stage.WALLET: ("share", "stuck"),
+    Stage.WALLET: ("share",),
     Stage.PAID: ("leave",),
 }
 TIMED = frozenset({Stage.CHOOSE, Stage.FAILED, Stage.SCAN, Stage.WALLET})
@@ -85,7 +85,10 @@ def _scripts_for(stage: Stage, agent: Agent, *, ends_soon: bool) -> tuple[str, .
     chosen = SCRIPTS.get(stage, ())
     if ends_soon and stage in TIMED:
         return ("deadline", *(name for name in chosen if name == "larger"))
-    if agent.app is App.ALIPAY and stage in (Stage.CHOOSE, Stage.WALLET):
+    if agent.app is App.ALIPAY and stage in (Stage.CHOOSE, Stage.WALLET, Stage.FAILED):
         return ()  # inside Alipay the bridge's own script takes their place
-    touch = stage is Stage.SCAN and agent.device is Device.DESKTOP
-    return (*chosen, "touch") if touch else chosen
+    if stage is Stage.SCAN and agent.device is Device.DESKTOP:
+        return (*chosen, "touch")
+    # A tap that should open the wallet; apps that keep it from opening have their way out lying open already.
+    taps = stage is Stage.WALLET or (agent.jumps and stage in (Stage.CHOOSE, Stage.FAILED))
+    return (*chosen, "stuck") if taps and agent.way_out is None else chosen

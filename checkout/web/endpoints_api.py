@@ -9,7 +9,7 @@ from checkout.domain.errors import NotFound
 from checkout.services import endpoints, event_log, tries
 from checkout.services.hearers import Hearer, hearers_of
 from checkout.services.snapshots import rfc3339
-from checkout.services.webhook_secrets import public_key_of
+from checkout.services.webhook_secrets import public_keys_of
 from checkout.web import bodies, guards
 from checkout.web.context import db, now, parts, reading_db
 
@@ -92,22 +92,42 @@ def test(endpoint_id: str) -> ResponseReturnValue:
 @bp.get("/.well-known/webhook-keys/<merchant_id>.json")
 def public_keys(merchant_id: str) -> ResponseReturnValue:
     """Whatever verifies this merchant's `v1a` signatures. Public: it is only good for verifying."""
-    key = public_key_of(reading_db(), merchant_id)
-    if key is None:
+    if not (keys := _keys_of(merchant_id)):
         raise NotFound("signing key")
-    shown = {
-        "id": key.id,
-        "algorithm": "ed25519",
-        "public_key": key.public_key,
-        "created_at": rfc3339(key.created_at),
-    }
-    response = jsonify(keys=[shown])
+    response = jsonify(keys=keys)
     response.headers["Cache-Control"] = "public, max-age=3600"
     return response
+
+
+@bp.post("/v1/webhook-keys/rotate")
+def rotate_key() -> ResponseReturnValue:
+    """A new Ed25519 key for all endpoints; for a day both sign, and both are at the well-known address."""
+    errand = guards.errand(Scope.ADMIN)
+    wish = RotateWish.read(bodies.json_body(optional=True))
+    endpoints.rotate_key(db(), parts().vault, errand, again=wish.again)
+    return jsonify(keys=_keys_of(errand.merchant_id), public_keys_url=_keys_url(errand.merchant_id))
+
+
+def _keys_of(merchant_id: str) -> list[dict[str, object]]:
+    """The current one first; `until` says when one that was rotated away stops signing."""
+    return [
+        {
+            "id": key.id,
+            "algorithm": "ed25519",
+            "public_key": key.public_key,
+            "created_at": rfc3339(key.created_at),
+            "until": rfc3339(key.until),
+        }
+        for key in public_keys_of(reading_db(), merchant_id, now())
+    ]
+
+
+def _keys_url(merchant_id: str) -> str:
+    return f"{parts().config.PUBLIC_URL}/.well-known/webhook-keys/{merchant_id}.json"
 
 
 def _shown(hearer: Hearer, errand: endpoints.Errand) -> dict[str, object]:
     shown = endpoints.as_dict(hearer, errand.merchant_id, now())
     if "v1a" in hearer.webhook_signatures:
-        shown["public_keys_url"] = f"{parts().config.PUBLIC_URL}/.well-known/webhook-keys/{errand.merchant_id}.json"
+        shown["public_keys_url"] = _keys_url(errand.merchant_id)
     return shown

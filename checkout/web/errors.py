@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 from checkout.domain.errors import (
     CheckoutError,
     Invalid,
+    KeyInUse,
     MistypedKey,
     NotAuthentic,
     NotFound,
@@ -25,6 +26,7 @@ from checkout.domain.ids import new_support_code
 from checkout.store.engine import disk_is_full
 from checkout.store.models import CheckoutSession
 from checkout.web import language
+from checkout.web.back_office import look
 from checkout.web.context import parts
 
 log = logging.getLogger(__name__)
@@ -44,7 +46,8 @@ _LOST = (
 )
 DISK_WAS_FULL = "sampan.disk_was_full"  # when a request last failed by it
 
-MACHINES = ("/v1/", "/notify/", "/healthz", "/readyz")
+MACHINES = ("/v1/", "/notify/", "/.well-known/webhook-keys/", "/healthz", "/readyz")
+OFFICE = "/merchant/"
 
 
 def install(app: Flask) -> None:
@@ -57,7 +60,10 @@ def install(app: Flask) -> None:
 def _http(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None:
         return error.response
-    response = _answer(error.code or 500, error.description or "")
+    if f"{request.path}/".startswith(OFFICE):
+        return look.nowhere(error)
+    nowhere = error.code == 404 and _by_machine()
+    response = _answer(error.code or 500, _SENTENCES[NotFound] if nowhere else error.description or "")
     if error.code == 405:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))  # type: ignore[attr-defined]
     return response
@@ -70,7 +76,7 @@ def _ours(error: CheckoutError) -> ResponseReturnValue:
         response.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, TooManyAttempts):
         response.headers["Retry-After"] = str(error.retry_after)
-    if error.http_status == 409:
+    if isinstance(error, KeyInUse):  # of all 409s the only one that passes by itself
         response.headers["Retry-After"] = "1"
     return response
 
@@ -100,7 +106,7 @@ def _unexpected(error: Exception) -> ResponseReturnValue:
 
 
 def _answer(status: int, detail: str, errors: dict[str, str] | None = None) -> Response:
-    if request.path.startswith(MACHINES):
+    if _by_machine():
         return _problem(status, detail, errors or {})
     lang = language.choose(None)
     template = {404: "pay/not_found.html"}.get(status, "pay/refused.html" if status < 500 else "pay/error.html")
@@ -108,6 +114,11 @@ def _answer(status: int, detail: str, errors: dict[str, str] | None = None) -> R
         template, lang=lang.value, assets=parts().assets, status=status, support_code=_support_code(status)
     )
     return Response(text, status, mimetype="text/html")
+
+
+def _by_machine() -> bool:
+    """Whether a program asks, which reads no pages."""
+    return request.path == "/v1" or request.path.startswith(MACHINES)
 
 
 def _problem(status: int, detail: str, errors: dict[str, str]) -> Response:

@@ -1,7 +1,8 @@
 """How often one key or one address may call, told in headers (safety.md S32).
 
 Nothing that money waits for is counted: not the gateway's notifications, not a page or its status, not the way back,
-not “I have paid”. A shopper who is told to wait keeps her code, and the worker keeps asking about it.
+not “I have paid”. A shopper who is told to wait keeps her code, and the worker keeps asking about it. Every way in
+which somebody without an API key opens sessions, or makes us draw and look up, is counted, looking included.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from flask import Flask, Response, current_app, g, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from checkout.domain.errors import NotAuthentic, TooManyAttempts
+from checkout.domain.errors import NotAllowed, NotAuthentic, TooManyAttempts
 from checkout.services import rates
 from checkout.web.context import now, parts, reading_session
 
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 CREATES = {"merchant_api.create", "merchant_api.refund"}
 UNCOUNTED_FORMS = {"shopper.check"}
-LINKS = {"signed_links", "links"}
+LINKS = {"signed_links", "links", "scanning"}
 RESTS = 5.0  # seconds without counting after the store failed: who waits for it once need not wait twice
 _RESTING = "sampan.limits_rest_until"
 
@@ -33,22 +34,28 @@ def install(app: Flask) -> None:
 
 
 def _count_strangers() -> None:
-    """Shoppers' forms and signed links, by the address that they come from."""
+    """Shoppers' forms, and all that has to do with links and codes, by the address that they come from."""
     if request.blueprint == "shopper" and request.method == "POST" and request.endpoint not in UNCOUNTED_FORMS:
         _count("shopper", _address())
-    elif request.blueprint in LINKS and (request.query_string or request.method == "POST"):
+    elif request.blueprint in LINKS:
         _count("link", _address())
 
 
 @contextmanager
 def keys_are_checked(key: str) -> Iterator[None]:
-    """Around finding out whose key this is: a wrong one counts against its sender's address, a right one for itself."""
+    """Around finding out whose key this is: a wrong one counts against its sender's address, a right one for itself.
+
+    One that may not do what it asks for is a right one too.
+    """
+    caller = hashlib.sha256(key.encode()).hexdigest()[:32]
     try:
         yield
     except NotAuthentic:
         _count("bad_key", _address())
         raise
-    caller = hashlib.sha256(key.encode()).hexdigest()[:32]
+    except NotAllowed:
+        _count("api", caller, told=True)
+        raise
     _count("api", caller, told=True)
     if request.endpoint in CREATES:
         _count("create", caller, told=True)

@@ -15,7 +15,7 @@ from checkout.domain.qr import draw as draw_code
 from checkout.domain.text import plain
 from checkout.domain.wallets import Wallet
 from checkout.services import links
-from checkout.services.links import Found, LinkClosed
+from checkout.services.links import Found, LinkClosed, Why
 from checkout.web import guards, language
 from checkout.web.context import db, now, parts, reading_db
 from checkout.web.link_pages import around, draw, shop_name
@@ -43,21 +43,21 @@ def _guard() -> None:
 
 
 @bp.errorhandler(LinkClosed)
-def closed(_error: LinkClosed) -> ResponseReturnValue:
-    return draw("links/closed.html", 410, page=around())
+def closed(error: LinkClosed) -> ResponseReturnValue:
+    return draw("links/closed.html", error.http_status, page=around(), why=error.why, begun=error.begun)
 
 
 @bp.get("/<token>")
 def show(token: str) -> ResponseReturnValue:
     """What is paid here, and the button or the field. Opens nothing."""
-    found = _find(token)
+    found = _usable(token)
     return _page(found, once=new_id(""))
 
 
 @bp.post("/<token>")
 def pay(token: str) -> ResponseReturnValue:
     """Open a session. The form's own mark makes two presses one."""
-    found = _find(token)
+    found = _usable(token)
     once, entered = request.form.get("once", ""), request.form.get("amount", "")
     if not TOKEN.fullmatch(once):
         return _page(found, once=new_id(""), entered=entered)
@@ -77,6 +77,8 @@ def pay(token: str) -> ResponseReturnValue:
 def poster(token: str) -> ResponseReturnValue:
     """To print and stand on a counter: in three languages at once, for nobody chooses one on paper."""
     found = _find(token)
+    if found.closed not in (None, Why.TAKEN):
+        raise LinkClosed(found.closed)
     address = f"{parts().config.PUBLIC_URL}/l/{token}"
     code = draw_code(address)
     return draw(
@@ -92,11 +94,15 @@ def _find(token: str) -> Found:
     if not TOKEN.fullmatch(token):
         abort(404)
     try:
-        found = links.find_link(reading_db(), token, now())
+        return links.find_link(reading_db(), token, now())
     except NotFound:
         abort(404)
-    if not found.open:
-        raise LinkClosed("this link can no longer be used")
+
+
+def _usable(token: str) -> Found:
+    found = _find(token)
+    if found.closed:
+        raise LinkClosed(found.closed, found.begun)
     return found
 
 

@@ -15,6 +15,7 @@ from checkout.domain.signing import sign_return
 from checkout.domain.stages import FINAL, Stage, Try, stage_of
 from checkout.domain.text import plain
 from checkout.domain.wallets import PAY_TYPES, WALLETS, WalletChoice, offered
+from checkout.domain.weather import Weather
 from checkout.store.pages import PageRow
 from checkout.web.arriving import Out, ending, scripts_for, way_out
 from checkout.web.looks import Look
@@ -23,6 +24,7 @@ from checkout.web.receipts import Receipt
 # A module should be 4 CSS px or more where the screen allows: three sizes of box, by modules.
 QR_SIZES = ((61, "s"), (78, "m"))
 SILENT_AFTER = timedelta(seconds=75)  # several questions at any pace of schedule.py, and one time-out
+CLEAR = Weather()
 OFFERING = frozenset({Stage.CHOOSE, Stage.SCAN, Stage.WALLET, Stage.UNKNOWN, Stage.FAILED})
 
 
@@ -91,6 +93,13 @@ class Page:
     embed: str = ""  # origins of sites that may show this page in a frame
     one_code: Markup | None = None  # for whichever wallet's app scans it
     receipt: Receipt | None = None
+    told_again_at: datetime | None = None  # in full minutes: when the shop hears of it once more
+    told_in_vain: bool = False  # nobody tells it any more
+
+    @property
+    def telling(self) -> bool:
+        """Whether this page still waits for the shop, though nothing will change about the payment."""
+        return self.merchant_told is False and not self.told_in_vain
 
 
 @dataclass(frozen=True)
@@ -105,7 +114,7 @@ class Surroundings:
     query: str  # `?lang=zh-HK` when the shopper chose it, else empty
     sandbox: bool
     look: Look | None = None
-    troubled: frozenset[str] = frozenset()  # wallets to warn of
+    weather: Weather = CLEAR
 
 
 def stage_for(row: PageRow, now: datetime) -> Stage:
@@ -143,7 +152,7 @@ def build_page(
         lang=around.lang,
         languages=around.languages,
         return_href=return_href,
-        wallets=_offers(row, around.troubled) if stage in OFFERING else (),
+        wallets=_offers(row, around.weather) if stage in OFFERING else (),
         attempt=_attempt(row, stage, around.now),
         paid_at=row.paid_at,
         closing_as=row.closing_as or ("expired" if stage is Stage.CLOSING else None),
@@ -205,19 +214,20 @@ def page_tag(page: Page, form: str) -> str:
     silent = "silent" if page.attempt and page.attempt.silent else ""
     soon = "soon" if page.ends_soon else ""
     agent = page.agent.replace(" ", "_")
-    foul = "".join(code for code, _label, trouble in page.wallets if trouble)
-    return f"{page.version}-{page.stage}-{page.lang}-{agent}-{page.merchant_told}-{age}-{silent}{soon}{foul}-{form}"
+    foul = "".join(code + trouble for code, _label, trouble in page.wallets if trouble)
+    told = f"{page.merchant_told}{page.told_in_vain}" + (f"{page.told_again_at:%H%M}" if page.told_again_at else "")
+    return f"{page.version}-{page.stage}-{page.lang}-{agent}-{told}-{age}-{silent}{soon}{foul}-{form}"
 
 
-def _offers(row: PageRow, troubled: frozenset[str] = frozenset()) -> tuple[tuple[str, str, str], ...]:
+def _offers(row: PageRow, weather: Weather = CLEAR) -> tuple[tuple[str, str, str], ...]:
     """The wallets to offer, with a word on what to know of one before it is picked.
 
     After a failure the one that was just tried comes first; one that has trouble comes last, and is never hidden.
     """
     choices = [WalletChoice.parse(entry) for entry in row.merchant_wallets]
     wallets = offered(choices, currency=row.currency, amount=row.amount, narrowed=row.wallets)
-    wallets.sort(key=lambda wallet: (wallet.code in troubled, wallet.code != row.attempt_wallet))
-    return tuple((wallet.code, wallet.label, "trouble" if wallet.code in troubled else "") for wallet in wallets)
+    wallets.sort(key=lambda wallet: (wallet.code in weather.foul, wallet.code != row.attempt_wallet))
+    return tuple((wallet.code, wallet.label, weather.of(wallet.code)) for wallet in wallets)
 
 
 def only_wallet(row: PageRow) -> str | None:

@@ -8,11 +8,12 @@ from flask.typing import ResponseReturnValue
 from checkout.domain.api_keys import Scope
 from checkout.domain.devices import Device, device_of
 from checkout.domain.errors import NotAllowed, NotAuthentic
-from checkout.domain.link_checking import check_link, query_of
+from checkout.domain.link_checking import query_of
 from checkout.domain.storefront_links import LONGEST_LINK, BadLink, read_link
 from checkout.services import signed_links
 from checkout.services.api_keys import holder_of
 from checkout.services.signed_links import Verified
+from checkout.store.models import Merchant
 from checkout.web import guards, language, limits
 from checkout.web.context import db, now, parts, reading_db
 from checkout.web.link_pages import around, draw, shop_name
@@ -107,20 +108,18 @@ def check() -> ResponseReturnValue:
     link = request.form.get("link", "")
     if request.method == "GET" or not link.strip():
         return draw("links/checker.html", page=around(), link="", checked=None, key_wrong=False)
-    key, key_wrong = _client_key(request.form.get("api_key", "").strip(), query_of(link))
-    return draw(
-        "links/checker.html", page=around(), link=link, checked=check_link(query_of(link), key), key_wrong=key_wrong
-    )
+    api_key, query = request.form.get("api_key", "").strip(), query_of(link)
+    merchant = _merchant_named(query, api_key) if api_key else None
+    checked = signed_links.check(reading_db(), parts().vault, parts().terms, query, merchant=merchant, now=now())
+    key_wrong = bool(api_key) and merchant is None
+    return draw("links/checker.html", page=around(), link=link, checked=checked, key_wrong=key_wrong)
 
 
-def _client_key(api_key: str, query: bytes) -> tuple[str | None, bool]:
-    """The client key to try, and whether the API key is not that of a merchant with the link's app code."""
-    if not api_key:
-        return None, False
+def _merchant_named(query: bytes, api_key: str) -> Merchant | None:
+    """Whose API key this is, if the link names their app code."""
     try:
         with limits.keys_are_checked(api_key):
             merchant = holder_of(reading_db(), api_key, Scope.WRITE, now()).merchant
     except (NotAllowed, NotAuthentic):
-        return None, True
-    key = signed_links.key_for_checking(parts().vault, merchant, query)
-    return key, key is None
+        return None
+    return merchant if signed_links.names(query, merchant) else None

@@ -31,7 +31,8 @@ const TOLERANCE = 300; // seconds that a webhook may be old, or our clock wrong
 const RETURN_SECONDS = 600; // a signed return is news for so long; afterwards it is an old link
 const TRIES = 3;
 const LONGEST_WAIT = 30; // seconds: who is told to wait longer hears it as an error
-const MAY_PASS = new Set([409, 429, 500, 502, 503, 504]); // 409: the first with this Idempotency-Key is still running
+const MAY_PASS = new Set([429, 500, 502, 503, 504]);
+const STILL_RUNNING = 409; // with Retry-After: the first with this Idempotency-Key; without it, it is a refusal
 const RETURN_FIELDS = ["session_id", "reference", "status", "timestamp"];
 
 /** What can go wrong between a shop and Sampan. */
@@ -193,8 +194,10 @@ function parsed(text) {
 function waitAfter(error, number) {
   if (!(error instanceof SampanError)) return null;
   if (error instanceof ApiError) {
-    if (!MAY_PASS.has(error.status) || error.retryAfter > LONGEST_WAIT) return null;
-    if (error.retryAfter !== null) return error.retryAfter;
+    if (error.retryAfter !== null && (MAY_PASS.has(error.status) || error.status === STILL_RUNNING)) {
+      return error.retryAfter <= LONGEST_WAIT ? error.retryAfter : null;
+    }
+    if (!MAY_PASS.has(error.status)) return null;
   }
   return 0.5 * 2 ** (number - 1) * (0.8 + 0.4 * Math.random());
 }

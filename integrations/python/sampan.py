@@ -34,7 +34,8 @@ TOLERANCE = 300  # seconds that a webhook may be old, or our clock wrong
 RETURN_SECONDS = 600  # a signed return is news for so long; afterwards it is an old link
 TRIES = 3
 LONGEST_WAIT = 30  # seconds: who is told to wait longer hears it as an error
-MAY_PASS = {409, 429, 500, 502, 503, 504}  # 409: the first request with this Idempotency-Key is still running
+MAY_PASS = {429, 500, 502, 503, 504}
+STILL_RUNNING = 409  # with Retry-After the first request with this Idempotency-Key; without it, it is a refusal
 RETURN_FIELDS = ("session_id", "reference", "status", "timestamp")
 
 
@@ -238,10 +239,10 @@ def _problem(refusal: IO[bytes]) -> dict[str, Any]:
 def _wait(error: ApiError | Unreachable, number: int) -> float | None:
     """Seconds until the next try; None: trying again does not help, or not so soon."""
     if isinstance(error, ApiError):
-        if error.status not in MAY_PASS or (error.retry_after or 0) > LONGEST_WAIT:
+        if error.retry_after is not None and error.status in {*MAY_PASS, STILL_RUNNING}:
+            return error.retry_after if error.retry_after <= LONGEST_WAIT else None
+        if error.status not in MAY_PASS:
             return None
-        if error.retry_after is not None:
-            return error.retry_after
     return 0.5 * 2.0 ** (number - 1) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads callers, guards nothing
 
 

@@ -68,10 +68,13 @@ def upgrade() -> None:
     sa.Column('public_key', sa.String(length=60), nullable=False),
     sa.Column('private_key_sealed', sa.LargeBinary(), nullable=False),
     sa.Column('created_at', Moment(), nullable=False),
+    sa.Column('until', Moment(), nullable=True),
     sa.ForeignKeyConstraint(['merchant_id'], ['merchant.id'], name=op.f('fk_signing_key_merchant_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_signing_key')),
-    sa.UniqueConstraint('merchant_id', name=op.f('uq_signing_key_merchant_id'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_signing_key'))
     )
+    current = sa.text('until IS NULL')
+    op.create_index('uq_signing_key_current', 'signing_key', ['merchant_id'], unique=True, sqlite_where=current, postgresql_where=current)
+    op.create_index('ix_signing_key_merchant', 'signing_key', ['merchant_id', 'created_at'])
     op.create_table('api_key',
     sa.Column('id', sa.String(length=40), nullable=False),
     sa.Column('merchant_id', sa.String(length=40), nullable=False),

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from tests.stories.cast import Merchant, World
 
-SECRET = re.compile(r"(sk|whsec)_[A-Za-z0-9_+/=-]{8,}")
-ID = re.compile(r"\b(cs|at|py|rf|evt|dlv|we|ep|ak|key|m|req|tst|ept)_[A-Za-z0-9]{16,}")
+SECRET = re.compile(r"(sk|whsec|whpk)_[A-Za-z0-9_+/=-]{8,}")
+ID = re.compile(r"\b(cs|at|py|rf|evt|dlv|we|wk|ep|ak|key|m|req|tst|ept)_[A-Za-z0-9]{16,}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
@@ -82,6 +82,8 @@ def _keys_and_endpoints(tell: Telling) -> None:
     tell("readWebhookEndpoint", "GET", here)
     tell("changeWebhookEndpoint", "PATCH", here, {"types": ["refund.succeeded", "refund.failed"]})
     tell("rotateWebhookSecret", "POST", f"{here}/rotate-secret", {})
+    tell("changeWebhookEndpoint", "PATCH", here, {"signatures": ["v1", "v1a"]})
+    tell("rotateWebhookKey", "POST", "/v1/webhook-keys/rotate", {})
     tell("enableWebhookEndpoint", "POST", f"{here}/enable", {})
     tell("testWebhookEndpoint", "POST", f"{here}/test")
     tell("deleteWebhookEndpoint", "DELETE", here)

@@ -5,7 +5,17 @@ import re
 
 import pytest
 
-from checkout.domain.branding import DARK_GROUNDS, LIGHT_GROUNDS, PARTS, TEXT, Brand, check_colour, contrast, style_of
+from checkout.domain.branding import (
+    DARK_GROUNDS,
+    LIGHT_GROUNDS,
+    PARTS,
+    TEXT,
+    Brand,
+    check_colour,
+    contrast,
+    style_of,
+    worn_accents,
+)
 from checkout.domain.errors import Invalid
 
 # Worked examples of others: WebAIM's contrast checker and the W3C's own #767676 on white.
@@ -49,6 +59,16 @@ def test_two_hundred_palettes_leave_nothing_that_cannot_be_read() -> None:
                 assert all(contrast(tokens[name], tokens[ground]) >= wanted for ground in on), (banner, accent, name)
             assert all(contrast(tokens["accent"], ground) >= TEXT for ground in grounds), (accent, tokens)
             assert all(contrast(focus, tokens[ground]) >= PARTS for ground in ("harbour", "deep")), banner
+
+
+def test_what_is_said_of_a_corrected_colour_is_what_the_sheet_wears() -> None:
+    for _, accent in palettes():
+        light, dark, _focus = sheets(style_of(Brand(accent=accent)))
+        worn = {one.theme: one for one in worn_accents(accent)}
+        assert (worn["light"].colour, worn["dark"].colour) == (light["accent"], dark["accent"])
+        for one in worn.values():
+            assert one.contrast >= TEXT
+            assert one.corrected == (one.contrast_said < TEXT), accent
 
 
 def test_a_colour_that_can_be_read_is_left_alone() -> None:

@@ -8,8 +8,7 @@ import zlib
 import pytest
 from PIL import Image, PngImagePlugin
 
-from checkout.domain.errors import Invalid
-from checkout.domain.logos import LARGEST, LONGEST_SIDE, SIGNATURE, read_logo
+from checkout.domain.logos import LARGEST, LONGEST_SIDE, MOST_READ, SIGNATURE, BadLogo, read_logo
 
 
 def png(width: int = 40, height: int = 20, mode: str = "RGBA", **options: object) -> bytes:
@@ -58,20 +57,22 @@ def noise() -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "says", "why"),
     [
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "must be a PNG"),
-        (b"\xff\xd8\xff\xe0JFIF", "must be a PNG"),
-        (SIGNATURE, "damaged"),
-        (png()[:-20], "damaged"),
-        (png().replace(b"IDAT", b"IDAX"), "damaged"),
-        (bomb(), "damaged"),
-        (png(LONGEST_SIDE + 1, 1), "at most 512 by 512"),
-        (noise(), f"at most {LARGEST} bytes"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "must be a PNG", "kind"),
+        (b"\xff\xd8\xff\xe0JFIF", "must be a PNG", "kind"),
+        (SIGNATURE, "damaged", "damaged"),
+        (png()[:-20], "damaged", "damaged"),
+        (png().replace(b"IDAT", b"IDAX"), "damaged", "damaged"),
+        (bomb(), "damaged", "damaged"),
+        (png(LONGEST_SIDE + 1, 1), "at most 512 by 512", "dots"),
+        (noise(), f"at most {LARGEST} bytes", "bytes"),
+        (SIGNATURE + bytes(MOST_READ), f"at most {LARGEST} bytes", "bytes"),
     ],
-    ids=["svg", "jpeg", "empty", "cut", "checksum", "bomb", "wide", "heavy"],
+    ids=["svg", "jpeg", "empty", "cut", "checksum", "bomb", "wide", "heavy", "huge"],
 )
-def test_anything_else_is_refused_in_words(given: bytes, says: str) -> None:
-    with pytest.raises(Invalid) as refused:
+def test_anything_else_is_refused_in_words(given: bytes, says: str, why: str) -> None:
+    with pytest.raises(BadLogo) as refused:
         read_logo(given)
     assert says in refused.value.errors["logo"]
+    assert refused.value.why == why

@@ -105,6 +105,14 @@ def test_a_refusal_is_final(shop: Driver, moody: Moody, status: int) -> None:
     assert len(moody.heard) == 1
 
 
+def test_a_conflict_that_does_not_say_when_is_final(shop: Driver, moody: Moody) -> None:
+    """Nothing was paid, for example: only a first request that still runs is told from it by Retry-After."""
+    moody.answers = [refusal(409)]
+
+    assert shop("refund", id="cs_1", key="refund-1", wish={"amount": 1})["status"] == 409
+    assert len(moody.heard) == 1
+
+
 def test_sending_an_event_again_is_asked_for_once(shop: Driver, moody: Moody) -> None:
     moody.answers = [refusal(503, Retry_After="0")]
 

@@ -8,7 +8,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect
 
-from checkout.store import links, oversight, people, searching, telling  # noqa: F401 - its tables too
+from checkout.store import links, oversight, passkeys, people, searching, telling  # noqa: F401 - its tables too
 from checkout.store.migrating import alembic_config, newest, upgrade
 from checkout.store.models import Base
 

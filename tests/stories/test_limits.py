@@ -1,5 +1,6 @@
 """Somebody calls too often: told so, told when to come back, and never at the cost of money."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,8 @@ from werkzeug.test import Client, TestResponse
 
 from checkout.domain.rates import USUAL, Rate, read_rates
 from tests.stories.cast import DESKTOP, PUBLIC, Merchant, World
+from tests.stories.storefront import link, order
+from tests.stories.test_reusable_links import FIXED, makes
 
 SESSIONS = "/v1/checkout-sessions"
 ELSEWHERE = "203.0.113.7"
@@ -85,6 +88,52 @@ def test_a_shopper_is_asked_to_wait_and_loses_nothing(make_world: Any) -> None:
     assert world.notifies() == [200]
     world.works()
     assert bo.reads(session)["status"] == "paid"
+
+
+def ways_without_a_key(world: World, bo: Merchant) -> list[tuple[str, str, dict[str, str]]]:
+    """Each way by which somebody without an API key opens sessions, or makes us draw and look up."""
+    signed = link(order("APP1"), "key-of-APP1")
+    kept = makes(world, bo, *FIXED)["url"].removeprefix(PUBLIC)
+    return [
+        ("GET", f"/checkout?{signed}", {}),
+        ("HEAD", f"/checkout?{signed}", {}),
+        ("POST", f"/checkout?{signed}", {}),
+        ("GET", "/checkout", {}),
+        ("GET", f"/checkstand/?{signed}", {}),
+        ("GET", "/checkstand/", {}),
+        ("POST", "/checkstand/", {"link": f"{PUBLIC}/checkstand/#/?{signed}"}),
+        ("GET", "/checkout/check", {}),
+        ("POST", "/checkout/check", {"link": signed}),
+        ("GET", kept, {}),
+        ("POST", kept, {"once": "x" * 22}),
+        ("GET", f"{kept}/poster", {}),
+        ("GET", "/l/nobody-made-this", {}),
+        ("GET", f"/q/{bo.opens()['id']}", {}),
+        ("GET", "/q/cs_nobody", {}),
+    ]
+
+
+def test_every_way_without_a_key_is_counted_and_whoever_must_wait_gets_a_page(make_world: Any) -> None:
+    world = make_world(RATE_LIMITS="link=1/minute")
+    bo = world.merchant("Bo's Tea")
+    for number, (method, path, form) in enumerate(ways_without_a_key(world, bo)):
+        sent: dict[str, Any] = {"data": form, "address": f"198.51.100.{number}"}
+        assert calls(world, method, path, **sent).status_code < 429, path
+        refused = calls(world, method, path, **sent)
+        assert (refused.status_code, refused.mimetype, refused.headers["Retry-After"]) == (429, "text/html", "60"), path
+        assert method == "HEAD" or "Please wait a moment" in refused.text
+        assert method == "HEAD" or re.search(r"<b data-support-code><span>\w{3}</span><span>\w{3}</span>", refused.text)
+
+
+def test_all_ways_share_one_count_and_pages_of_payments_have_none(make_world: Any) -> None:
+    world = make_world(RATE_LIMITS="link=3/minute")
+    bo = world.merchant("Bo's Tea")
+    answers = [calls(world, method, path, data=form) for method, path, form in ways_without_a_key(world, bo)]
+    assert [answer.status_code == 429 for answer in answers] == [False] * 3 + [True] * (len(answers) - 3)
+    page = answers[0].headers["Location"]
+    assert [calls(world, "GET", page).status_code for _ in range(5)] == [200] * 5
+    world.clock.now += timedelta(seconds=20)
+    assert calls(world, "GET", "/checkout/check").status_code == 200
 
 
 def test_callers_on_this_machine_are_not_counted_in_development(make_world: Any) -> None:

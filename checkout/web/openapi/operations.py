@@ -17,7 +17,7 @@ PROBLEMS = {
     401: "The API key is missing or not ours.",
     403: "This API key may not do that.",
     404: "There is no such thing, or it belongs to another merchant.",
-    409: "Not now: the first request with this key still runs, or nothing was paid.",
+    409: "With `Retry-After` the first request with this key still runs; without it `detail` says what is against it.",
     412: "What you believe is no longer so; read the session again.",
     413: "The body has more than 64 KiB.",
     415: "The body is not `application/json`.",

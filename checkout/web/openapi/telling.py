@@ -86,6 +86,13 @@ TELLING: tuple[Operation, ...] = (
         told.NewEndpoint, body=RotateWish, body_needed=False, problems=(409,),
     ),
     Operation(
+        "POST", "/v1/webhook-keys/rotate", "rotateWebhookKey", ENDPOINTS,
+        "Change your Ed25519 key",
+        "One key signs for all endpoints with `v1a`. For a day both sign, and both are at `public_keys_url`. Within "
+        "that day again: 409, unless `again` says that the older one may stop; 409 also where no endpoint has `v1a`.",
+        told.SigningKeys, body=RotateWish, body_needed=False, problems=(409,),
+    ),
+    Operation(
         "POST", f"{ENDPOINT}/enable", "enableWebhookEndpoint", ENDPOINTS,
         "Switch an endpoint on again",
         "After a 410, or when it was switched off. It hears all that it missed; with `since` also what we gave up on.",

@@ -58,8 +58,9 @@ final class Client
 {
     private const TRIES = 3;
     private const LONGEST_WAIT = 30; // seconds: who is told to wait longer hears it as an error
-    // 409: the first request with this Idempotency-Key is still running.
-    private const MAY_PASS = [409, 429, 500, 502, 503, 504];
+    private const MAY_PASS = [429, 500, 502, 503, 504];
+    // With Retry-After: the first request with this Idempotency-Key; without it, it is a refusal.
+    private const STILL_RUNNING = 409;
 
     private string $url;
     private string $apiKey;
@@ -187,11 +188,12 @@ final class Client
     private static function wait(SampanException $error, int $number): ?float
     {
         if ($error instanceof ApiException) {
-            if (!\in_array($error->status, self::MAY_PASS, true) || $error->retryAfter > self::LONGEST_WAIT) {
-                return null;
+            $may = \in_array($error->status, self::MAY_PASS, true);
+            if ($error->retryAfter !== null && ($may || $error->status === self::STILL_RUNNING)) {
+                return $error->retryAfter <= self::LONGEST_WAIT ? (float) $error->retryAfter : null;
             }
-            if ($error->retryAfter !== null) {
-                return (float) $error->retryAfter;
+            if (!$may) {
+                return null;
             }
         }
         return 0.5 * 2 ** ($number - 1) * \random_int(80, 120) / 100;
