@@ -37,8 +37,13 @@ class Outcome:
         return sum(self.cases.values())
 
 
-def run(app: Flask, api_key: str, settings: dict[str, Any], *, tag: str | None = None) -> Outcome:
-    """All operations (of one chapter), all phases, with what `settings` adds to Schemathesis's own configuration."""
+def run(
+    app: Flask, api_key: str, settings: dict[str, Any], *, tag: str | None = None, seen: Outcome | None = None
+) -> Outcome:
+    """All operations (of one chapter), all phases, with what `settings` adds to Schemathesis's own configuration.
+
+    What comes of it is added to what was `seen` before.
+    """
     others = [{"exclude-tag": tag, "enabled": False}] if tag else []
     operations = [*settings.get("operations", []), *others]
     key = {"openapi": {"apiKey": {"bearer": api_key}}}
@@ -47,7 +52,7 @@ def run(app: Flask, api_key: str, settings: dict[str, Any], *, tag: str | None =
     )
     schema = schemathesis.openapi.from_wsgi("/v1/openapi.json", app, config=config)
     schema.transport.__class__ = InProcess  # it is one for all schemas
-    seen = Outcome()
+    seen = seen or Outcome()
     for event in from_schema(schema).execute():
         if isinstance(event, ScenarioFinished):
             _note(seen, event)

@@ -8,20 +8,21 @@ from typing import Any
 import pytest
 
 from checkout.web.openapi.table import OPERATIONS
-from tests.contract.fuzzing import run
+from tests.contract.fuzzing import Outcome, run
 from tests.servers import HttpServer
 from tests.stories.cast import World
 
-# For each chapter how many examples of a call are wanted, and how many cases must have come of it: with both seeds
-# 20,000 in all. A share is small enough to end well before pytest takes it for one that hangs.
-SEEDS = (1, 2)
+# For each chapter how many examples of a call one round has, and how many cases must have come of all rounds: with both
+# shares 20,000 in all. A share is small enough to end well before pytest takes it for one that hangs.
+SHARES = (1, 2)
 CHAPTERS = {
-    "Checkout sessions": (350, 2_500),
-    "Refunds": (700, 2_000),
-    "Events": (450, 2_000),
-    "Webhook endpoints": (250, 2_000),
-    "API keys": (500, 1_500),
+    "Checkout sessions": (180, 2_500),
+    "Refunds": (350, 2_000),
+    "Events": (230, 2_000),
+    "Webhook endpoints": (200, 2_000),
+    "API keys": (300, 1_500),
 }
+MOST_ROUNDS = 10  # how many cases one has depends on its seed
 
 # What no schema can say, so that a call which fits it may be refused all the same: a moment after another one, a cursor
 # that we gave, a host that exists, 1.0 where a 1 is meant.
@@ -48,17 +49,19 @@ def world(empty_books: Path, tmp_path: Path, hooks: HttpServer) -> Iterator[Worl
     made.close()
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("share", SHARES)
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_nothing_breaks_and_every_answer_is_as_described(world: World, chapter: str, seed: int) -> None:
+def test_nothing_breaks_and_every_answer_is_as_described(world: World, chapter: str, share: int) -> None:
     examples, enough = CHAPTERS[chapter]
-    generation = {"max-examples": examples, "no-shrink": True}
-    outcome = run(
-        world.app,
-        world.merchant("Bo's Tea").told.api_key,
-        SETTINGS | {"seed": seed, "generation": generation},
-        tag=chapter,
-    )
+    # Without made-up keys, which would end half the calls at the door: the check `ignored_auth` tries it without one.
+    generation = {"max-examples": examples, "no-shrink": True, "with-security-parameters": False}
+    outcome = Outcome()
+    for number in range(MOST_ROUNDS):
+        shop = world.merchant(f"Bo's Tea {number}")  # a new one: the last may have revoked its own key
+        settings = SETTINGS | {"seed": share * 1000 + number, "generation": generation}
+        run(world.app, shop.told.api_key, settings, tag=chapter, seen=outcome)
+        if outcome.total >= enough:
+            break
     assert outcome.errors == []
     assert outcome.failures == {}
     assert not [status for status in outcome.statuses if status >= 500]
@@ -69,4 +72,4 @@ def test_nothing_breaks_and_every_answer_is_as_described(world: World, chapter: 
 def test_the_chapters_are_those_of_the_document() -> None:
     public = {operation.tag for operation in OPERATIONS if operation.public}
     assert set(CHAPTERS) == {operation.tag for operation in OPERATIONS} - public
-    assert sum(enough for _, enough in CHAPTERS.values()) * len(SEEDS) >= 20_000
+    assert sum(enough for _, enough in CHAPTERS.values()) * len(SHARES) >= 20_000
