@@ -23,7 +23,7 @@ test: .venv/.test $(MARKUP) ## everything that CI runs; installs a browser and P
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-	.venv/bin/pytest -n $(AT_ONCE) --dist loadgroup
+	.venv/bin/pytest -n $(AT_ONCE)
 
 prove: .venv/.test ## the proofs about money at release scale (hours); prints a table of counts
 	@.ci/system-packages

@@ -11,12 +11,20 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.servers import HttpServer, PostgresServer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+# Files that share something dear, such as a browser or a deployment: two processes with one each starve each other.
+TOGETHER = {
+    "tests/browser/": "browser",
+    "tests/office/test_in_a_browser.py": "browser",
+    "tests/office/test_passkeys_in_a_browser.py": "browser",
+    "tests/integrations/": "integrations",
+}
 BROWSER_FIXTURES = {"browser", "browser_type", "context", "new_context", "page"}
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",  # it refuses to be root otherwise
@@ -58,17 +66,32 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 sys.addaudithook(_loopback_only)
 
 
-# Before xdist reads the groups.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by the servers they use; one worker has the browser, for two would starve each other."""
+    """Mark tests by the servers they use."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         if fixtures & BROWSER_FIXTURES or item.get_closest_marker("browser"):
             item.add_marker("browser")
-            item.add_marker(pytest.mark.xdist_group("browser"))
+            assert _together(item.nodeid) == "browser", f"{item.nodeid} uses the browser: name its file in TOGETHER"
         if "postgres" in fixtures:
             item.add_marker("postgres")
+
+
+class OneBrowser(LoadScopeScheduling):
+    """Each test goes to whoever is free, but what stands in TOGETHER goes to one process, and first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _together(nodeid) or nodeid
+
+
+def _together(nodeid: str) -> str | None:
+    return next((group for start, group in TOGETHER.items() if nodeid.startswith(start)), None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Not by xdist's own groups: with this pytest it does not see them."""
+    return OneBrowser(config, log)
 
 
 @pytest.fixture(scope="session")
