@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from checkout.domain.lifecycle import LIVE_ATTEMPT, Role, SessionStatus
+from checkout.domain.lifecycle import LIVE_ATTEMPT, AttemptStatus, Role, SessionStatus
 from checkout.domain.signing import sign_notification
 from checkout.store.models import Attempt, Event, Payment, Refund
 from sandbox import Scenario
@@ -130,16 +130,21 @@ def test_sixteen_who_start_at_once_get_one_order(square: Square, scale: Scale) -
         if number % 2:
             answers = square.all_at_once(Act("picks", (session, "alipay_hk")))
             assert {answer.status for answer in answers} <= {303, 503}
-            assert len(square.orders(session)) == 1
+            attempts = square.stage.attempts(session)
+            assert len(attempts) == 1
         else:  # who changes the wallet gets another order, as often as the rule against floods allows
             square.all_at_once(Act("picks", (session, "alipay_hk")), Act("picks", (session, "alipay")))
-            assert 1 <= len(square.orders(session)) <= 3
-        attempts = square.stage.attempts(session)
-        assert sorted(square.orders(session)) == sorted(attempt.out_trade_no for attempt in attempts)
+            attempts = square.stage.attempts(session)
+            assert 1 <= len(attempts) <= 3
+        unheard = [attempt for attempt in attempts if attempt.out_trade_no not in square.orders(session)]
+        # A call may be lost on a busy machine: then nobody has seen a code, and it is asked about.
+        square.tally.add("calls lost", len(unheard))
+        assert [one.status for one in unheard if one.target or one.status is AttemptStatus.PENDING] == []
         live = [attempt for attempt in attempts if not attempt.superseded and attempt.status in LIVE_ATTEMPT]
         assert len(live) == 1
 
     rounds(square, scale, one_round)
+    assert square.tally.counts["calls lost"] < scale.rounds / 2, "most calls must have been heard, or nothing is shown"
 
 
 def test_sixteen_who_hear_of_one_payment_book_it_once(square: Square, scale: Scale) -> None:
