@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Files that share something dear, such as a browser or a deployment: two processes with one each starve each other.
 TOGETHER = {
     "tests/browser/": "browser",
+    "tests/office/test_deciding_in_a_browser.py": "browser",
     "tests/office/test_in_a_browser.py": "browser",
     "tests/office/test_passkeys_in_a_browser.py": "browser",
     "tests/integrations/": "integrations",

@@ -155,10 +155,17 @@ class Ensemble:
 
     def pays(self, url: str) -> None:
         """Ada confirmed the code in her wallet before the story begins; returns when the page knows."""
+        self.confirms(url)
+        self.waits_for(url, "paid")
+
+    def confirms(self, url: str) -> None:
         wallet = self.pay_url(url.rpartition("/")[2])
         answer = self._http.post(wallet, data={"action": "pay"}, timeout=10, allow_redirects=False)
         assert answer.status_code == 303, answer.text
-        self.waits_for(url, "paid")
+
+    def events(self, api_key: str) -> requests.Response:
+        """The latest hundred, as the merchant's API tells them."""
+        return self.get(f"{self.url}/v1/events?limit=100", headers={"Authorization": f"Bearer {api_key}"})
 
     def next_at_alipay(self, oddity: str) -> None:
         """What happens to the next shopper whom the sandbox's Alipay is asked about."""
