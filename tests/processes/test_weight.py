@@ -63,7 +63,7 @@ def test_a_page_is_one_document_and_names_no_other_host(ada: Shopper, agent: str
         assert not LOADED.search(page)
         assert re.findall(r"<link\b[^>]*>", page) == re.findall(r'<link rel="?icon"?[^>]*href="data:[^>]*>', page)
         for address in REFERENCE.findall(page):
-            assert address.startswith(("/pay/", "data:", "#", "https://sandbox.alipay.com/")), address
+            assert address.startswith(("/pay/", "/accessibility?", "data:", "#", "https://sandbox.alipay.com/")), address
         assert not re.search(r"@import|url\((?!['\"]?data:)", page)
         ada.picks("alipay")
 
