@@ -51,6 +51,15 @@ def text(given: str) -> str:
     return given
 
 
+def at_most(characters: int) -> Filter:
+    def read(given: str) -> str:
+        if len(given) > characters:
+            raise ValueError(f"must have at most {characters} characters")
+        return given
+
+    return read
+
+
 def one_of(words: Sequence[str]) -> Filter:
     def read(given: str) -> str:
         if given not in words:

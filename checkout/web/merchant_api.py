@@ -29,6 +29,7 @@ FILTERS = {
 }
 REFUND_FILTERS = {"session": listing.text, "status": listing.one_of(REFUND_WORDS)}
 METADATA = re.compile(r"metadata\[(.{1,40})\]", re.DOTALL)
+MOST_PAIRS, LONGEST_VALUE = 20, 500  # as an order may have
 
 
 @bp.before_request
@@ -60,7 +61,9 @@ def find() -> ResponseReturnValue:
     """Newest first, a page at a time."""
     merchant = guards.merchant_by_key()
     pairs = {name: found[1] for name in request.args if (found := METADATA.fullmatch(name))}
-    asked = listing.read_wishes({**FILTERS, **dict.fromkeys(pairs, listing.text)})
+    if len(pairs) > MOST_PAIRS:
+        raise Invalid({"metadata": f"may have at most {MOST_PAIRS} pairs"})
+    asked = listing.read_wishes({**FILTERS, **dict.fromkeys(pairs, listing.at_most(LONGEST_VALUE))})
     metadata = {key: asked.filters.pop(name) for name, key in pairs.items()}
     wanted = searching.Wanted(**asked.filters, metadata=metadata)
     rows, last = searching.find_sessions(

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from werkzeug.test import Client, TestResponse
@@ -76,3 +77,13 @@ def test_what_cannot_be_read_is_told_in_our_words(bo: Merchant) -> None:
     assert (
         said(sends(bo, json.dumps(bo.order()).encode("utf-16")), "body") == "must be JSON: it is not encoded as UTF-8"
     )
+
+
+@pytest.mark.parametrize(
+    "asked", [{"metadata[table]": "7" * 501}, {f"metadata[key {n}]": "7" for n in range(21)}], ids=["long", "many"]
+)
+def test_pairs_that_no_session_can_have_are_refused_and_not_sought(bo: Merchant, asked: dict[str, str]) -> None:
+    answer = bo.api("GET", f"/v1/checkout-sessions?{urlencode(asked)}")
+    assert answer.status_code == 400
+    [wrong] = answer.json["errors"]  # type: ignore[index]
+    assert "at most" in wrong["message"]
