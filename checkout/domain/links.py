@@ -1,8 +1,15 @@
 """Web addresses that merchants give us: where a shopper may be sent back to."""
 
+import re
 from urllib.parse import urlsplit
 
 LONGEST_URL = 2048
+
+# What the published schema says too, so that a document's reader and we agree on every address.
+WEB_ADDRESS = (
+    r"[hH][tT][tT][pP][sS]?://"
+    r"([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?#][!-\[\]-~]*)?"
+)
 
 
 def origin_of(url: str) -> str:
@@ -33,6 +40,8 @@ def problem_with_return_url(url: str, *, origins: tuple[str, ...], http_allowed:
         return "must be a full address such as https://shop.example/thanks"
     if not url.lower().startswith((f"{parts.scheme}://",)) or "@" in parts.netloc or parts.netloc.endswith(":"):
         return "must be a full address such as https://shop.example/thanks, without a user name"
+    if not re.fullmatch(WEB_ADDRESS, url):
+        return "must name a host of letters, digits, dots and hyphens, such as https://shop.example/thanks"
     if parts.scheme != "https" and not http_allowed:
         return "must start with https://"
     if not http_allowed and is_loopback(parts.hostname or ""):

@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from checkout.domain.errors import Invalid
-from checkout.domain.links import LONGEST_URL
+from checkout.domain.links import LONGEST_URL, WEB_ADDRESS
 from checkout.domain.locales import lang_of
 from checkout.domain.money import CURRENCIES
 from checkout.domain.text import has_controls
@@ -68,11 +68,10 @@ def _matching(pattern: str) -> Any:
 
 _WITHOUT_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 _LOCALES = r"^\s*([eE][nN]|[zZ][hH]|[yY][uU][eE]|[cC][mM][nN])([-_][\s\S]*)?\s*$"
-_ADDRESS = r"^https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,4})?([/?#][!-\[\]-~]*)?$"
 
 Text = Annotated[str, AfterValidator(_without_controls), _matching(_WITHOUT_CONTROLS)]
 Amount = Annotated[int, Field(ge=1, le=MAX_AMOUNT)]
-Url = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_URL), _matching(_ADDRESS)]
+Url = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_URL), _matching(f"^{WEB_ADDRESS}$")]
 WalletCode = Annotated[str, _listed(tuple(WALLETS)), WithJsonSchema({"type": "string", "enum": list(WALLETS)})]
 CurrencyCode = Annotated[
     str, _listed(tuple(sorted(CURRENCIES))), WithJsonSchema({"type": "string", "enum": sorted(CURRENCIES)})

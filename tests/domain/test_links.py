@@ -53,6 +53,12 @@ def test_without_origins_any_https_address_will_do() -> None:
     )
 
 
+@pytest.mark.parametrize("host", ["RJ5*", "-shop.example", "shop.example-", "sh!op.example", "[shop]"])
+def test_a_host_that_cannot_be_is_refused_wherever_it_leads(host: str) -> None:
+    """Found by a stranger's tool: it was taken, against what the published schema says."""
+    assert problem_with_return_url(f"https://{host}/", origins=(), http_allowed=True)
+
+
 def test_http_is_for_development() -> None:
     assert problem_with_return_url("http://127.0.0.1:8000/thanks", origins=(), http_allowed=True) is None
 
