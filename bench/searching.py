@@ -26,7 +26,7 @@ from config import Config
 from tests.servers import PostgresServer
 
 PAYMENTS = 1_000_000
-CALLS = 100
+CALLS = 500
 PLANS = Path(__file__).with_name("search-plans.md")
 CHANNELS, TABLES = ("web", "pos", "app"), 50
 
