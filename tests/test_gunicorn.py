@@ -1,14 +1,18 @@
 """gunicorn.conf.py, seen by a real gunicorn and from the wire."""
 
+import gc
 import runpy
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
+from app import create_app
 from checkout.web.guards import API_BYTES
+from config import Config
 from tests.servers import REPOSITORY, Process, free_port, python_script
 
 if TYPE_CHECKING:
@@ -108,6 +112,17 @@ def test_who_sends_too_much_is_told_that_the_line_ends(tmp_path: Path) -> None:
 def test_the_two_places_that_limit_bodies_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     _set_only(monkeypatch, {})
     assert runpy.run_path(str(CONFIG))["API_BYTES"] == API_BYTES
+
+
+def test_what_lives_as_long_as_the_process_is_not_walked_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _set_only(monkeypatch, {})
+    app = create_app(Config.from_env({"DATABASE_URL": f"sqlite:///{tmp_path}/books.db", "EMBEDDED_WORKER": "false"}))
+    try:
+        runpy.run_path(str(CONFIG))["post_worker_init"](SimpleNamespace(wsgi=app))
+
+        assert gc.get_freeze_count() > 100_000
+    finally:
+        gc.unfreeze()
 
 
 def _set_only(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:

@@ -87,6 +87,7 @@ ROWS: dict[tuple[str, str], dict[str, str]] = {
     ("POST", "/merchant/<shop_id>/settings/branding/origins"):               OWN,
     ("GET",  "/merchant/<shop_id>/settings/webhooks"):                       OWN,
     ("POST", "/merchant/<shop_id>/settings/webhooks"):                       OWN,
+    ("POST", "/merchant/<shop_id>/settings/webhooks/key"):                   OWN,
     ("GET",  "/merchant/<shop_id>/settings/webhooks/<endpoint_id>"):         OWN,
     ("POST", "/merchant/<shop_id>/settings/webhooks/<endpoint_id>"):         OWN,
     ("POST", "/merchant/<shop_id>/settings/webhooks/<endpoint_id>/secret"):  OWN,

@@ -132,6 +132,7 @@ POSTS = {
     "/merchant/<>/settings/branding/origins",
     "/merchant/<>/settings/webhooks",
     "/merchant/<>/settings/webhooks/<>",
+    "/merchant/<>/settings/webhooks/key",
     "/merchant/<>/settings/webhooks/<>/secret",
     "/merchant/<>/settings/webhooks/<>/on",
     "/merchant/<>/settings/webhooks/<>/off",

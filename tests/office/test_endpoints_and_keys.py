@@ -11,6 +11,8 @@ from werkzeug.wrappers import Request
 
 from tests.office.cast import PASSWORD, Clerk, pays
 from tests.stories.cast import Inbox, Merchant, World
+from tests.stories.test_endpoints import signed_by
+from tests.stories.test_signing_keys import key_of
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 A_WHILE = timedelta(minutes=15)  # longer than a proof lasts, shorter than a sign-in without a sign of life
@@ -27,6 +29,10 @@ def endpoint_of(owner: Clerk) -> str:
     found = re.search(r"/settings/webhooks/(we_\w+)", owner.text)
     assert found
     return owner.at(f"/settings/webhooks/{found[1]}")
+
+
+def public_keys(owner: Clerk) -> list[str]:
+    return re.findall(r"whpk_[\w+/=]+", owner.text)
 
 
 def shown(pattern: re.Pattern[str], clerk: Clerk) -> str:
@@ -116,6 +122,37 @@ def test_an_endpoint_is_added_with_a_filter_tested_switched_and_deleted(
     assert owner.status == 404
 
 
+def test_the_ed25519_key_is_rotated_with_traffic_running_and_both_keys_verify(
+    world: World, bo: Merchant, owner: Clerk
+) -> None:
+    hooks = owner.at("/settings/webhooks")
+    owner.opens(hooks)
+    assert owner.sends(f"{hooks}/key").status_code == 409, "nothing to rotate yet"
+    assert "There is no Ed25519 key yet" in owner.sees()
+    owner.opens(endpoint := endpoint_of(owner))
+    owner.sends(endpoint, url=bo.hook, types=[], signatures=["v1", "v1a"])
+    owner.opens(hooks)
+    [old] = public_keys(owner)
+    assert owner.sends(f"{hooks}/key").status_code == 303
+    owner.opens(hooks)
+    new, former = public_keys(owner)
+    assert former == old
+    assert "The one before signs for 24 hours more" in owner.sees()
+    assert "Two keys sign until" in owner.sees()
+    pays(world, bo.opens(reference="A-1"))
+    assert [signed_by(key_of({"public_key": key}), bo.inbox.heard[-1]) for key in (new, old)] == [True, True]
+    owner.opens(hooks)
+    assert owner.sends(f"{hooks}/key", again="").status_code == 409, "there is room for one old key"
+    assert "the one before still signs" in owner.sees()
+    assert owner.sends(f"{hooks}/key", again="yes").status_code == 303
+    owner.opens(hooks)
+    assert public_keys(owner)[1:] == [new]
+    owner.opens(owner.at("/settings"))
+    assert owner.sees().count("Rotated the Ed25519 key") == 2
+    assert f"{owner.email} Rotated the Ed25519 key" in owner.sees()
+    assert world.violations() == []
+
+
 @pytest.mark.parametrize("url", ["ftp://shop.example", "https://user@shop.example/", "not an address"])
 def test_an_address_that_cannot_be_called_is_refused_in_words(owner: Clerk, url: str) -> None:
     owner.opens(owner.at("/settings/webhooks"))
@@ -132,6 +169,7 @@ def test_nothing_that_opens_a_door_happens_without_a_proof(world: World, bo: Mer
         hooks: {"url": "https://evil.example/"},
         address: {"url": "https://evil.example/", "signatures": "v1"},
         f"{address}/secret": {},
+        f"{hooks}/key": {},
         f"{address}/off": {},
         f"{address}/delete": {},
         owner.at("/settings/shop"): {"name": "Eve's", "place-alipay": "1"},

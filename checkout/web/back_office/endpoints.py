@@ -80,10 +80,33 @@ def _listing(status: int = 200, *, problem: str = "", detail: str = "", typed: s
         tabs=tabs(),
         found=[endpoints.as_dict(one, shop_id, now()) for one in hearers_of(reading_db(), shop_id)],
         types=EVENT_TYPES,
+        keys=public_keys_of(reading_db(), shop_id, now()),
+        keys_address=_keys_address(shop_id),
         problem=problem,
         detail=detail,
         typed=typed,
     )
+
+
+def _keys_address(shop_id: str) -> str:
+    return f"{parts().config.PUBLIC_URL}/.well-known/webhook-keys/{shop_id}.json"
+
+
+@bp.post("/key")
+@needs(May.ENDPOINTS)
+def rotate_key() -> ResponseReturnValue:
+    """A new Ed25519 key for all endpoints; for a day both sign. `again`: also within that day."""
+    form = ProofForm()
+    if not form.validate_on_submit() or not guard.proves_now(form.proof.data or ""):
+        return _listing(403, problem="proof")
+    try:
+        endpoints.rotate_key(db(), parts().vault, guard.errand(), again=request.form.get("again") == "yes")
+    except Refused:
+        db().rollback()
+        has_one = public_keys_of(reading_db(), guard.shop().id, now())
+        return _listing(409, problem="lately" if has_one else "no_key")
+    flash("signing_key_rotated")
+    return redirect(url_for(".listing", shop_id=guard.shop().id), 303)
 
 
 @bp.get("/<endpoint_id>")
@@ -97,7 +120,6 @@ def _show(endpoint_id: str, status: int = 200, **about: Any) -> ResponseReturnVa
     shop_id = guard.shop().id
     guard.look_again()
     one = endpoints.as_dict(endpoints.endpoint_of(reading_db(), shop_id, endpoint_id), shop_id, now())
-    keys = f"{parts().config.PUBLIC_URL}/.well-known/webhook-keys/{shop_id}.json"
     shown = {"problem": "", "detail": "", "secret": "", "test": None} | about
     return page(
         "office/endpoint.html",
@@ -105,7 +127,7 @@ def _show(endpoint_id: str, status: int = 200, **about: Any) -> ResponseReturnVa
         tabs=tabs(),
         one=one,
         types=EVENT_TYPES,
-        keys_address=keys if public_keys_of(reading_db(), shop_id, now()) else "",
+        keys_address=_keys_address(shop_id) if public_keys_of(reading_db(), shop_id, now()) else "",
         **shown,
     )
 
