@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.compiled import share
 from tests.servers import HttpServer, PostgresServer
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 sys.addaudithook(_loopback_only)
+share()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -28,6 +28,7 @@ from tests.stories.cast import Inbox
 
 REFUND = "/trade/v1/refund"
 AFTER_THE_LEASE = 70.0  # seconds: a refund's, the longest, lasts 60
+KINDS_OF_STRIKES = 4
 MINUTE, HOUR = 60, 3600
 
 
@@ -37,15 +38,18 @@ def deployment(database_url: str) -> Iterator[Deployment]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    with Nursery() as started:
+        yield started
+
+
 @pytest.fixture
 def round_of_kills(
-    database_url: str, tmp_path: Path, hooks: HttpServer, inboxes: dict[str, Inbox]
+    database_url: str, tmp_path: Path, hooks: HttpServer, inboxes: dict[str, Inbox], nursery: Nursery
 ) -> Iterator[tuple[Round, Inbox]]:
     inbox = inboxes["/our-processes"] = Inbox()
-    with (
-        settled_in(database_url, tmp_path / "ledger.db", hooks, inbox, "/our-processes") as stage,
-        Nursery() as nursery,
-    ):
+    with settled_in(database_url, tmp_path / "ledger.db", hooks, inbox, "/our-processes") as stage:
         yield Round(stage, nursery, random.Random(7)), inbox
 
 
@@ -116,7 +120,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def test_f30_reloads_stops_and_kills_of_the_web_processes_under_load_lose_nothing(deployment: Deployment) -> None:
-    strikes = 200 if scale().release else 5
+    strikes = 200 if scale().release else KINDS_OF_STRIKES
     crowd = Crowd(deployment)
     with ThreadPoolExecutor(3) as shoppers, deployment.worker() as worker, ExitStack() as stack:
         web = stack.enter_context(deployment.gunicorn(workers=2))
@@ -144,7 +148,7 @@ def test_f30_reloads_stops_and_kills_of_the_web_processes_under_load_lose_nothin
 
 def strike(deployment: Deployment, stack: ExitStack, web: Process, number: int) -> Process:
     """By turns a reload, the sudden death of one worker, an orderly stop, and the sudden death of all."""
-    match number % 4:
+    match number % KINDS_OF_STRIKES:
         case 0:
             web.send(signal.SIGHUP)
             return web

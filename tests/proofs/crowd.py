@@ -20,6 +20,7 @@ from checkout.services.returning import move_next_refund
 from checkout.services.words import Said
 from checkout.store.models import Attempt
 from checkout.store.models import Merchant as Row
+from tests.compiled import share
 from tests.proofs.stage import Place, Stage
 from tests.stories.cast import PUBLIC, Merchant
 
@@ -158,6 +159,7 @@ class Crowd:
 
 
 def _live(line: Connection, barrier: Barrier) -> None:
+    share()
     member: Member | None = None
     while (said := line.recv()) is not None:
         if isinstance(said, Place):

@@ -1,4 +1,4 @@
-"""One sequence: an empty world, fifty steps, then the ordinary worker until all is at rest, and the judgement."""
+"""One sequence: an empty world, a hundred steps, then the ordinary worker until all is at rest, and the judgement."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ STARTS = (
     datetime(2026, 3, 31, 15, 50, tzinfo=UTC),  # the last minutes of a month there
     datetime(2026, 12, 31, 15, 55, tzinfo=UTC),
 )
-AUDITED_AT, AUDITED_EACH = 25, 6  # in the middle, every sixth sequence; at its end, each
+AUDITED_AT, AUDITED_EACH = 50, 3  # in the middle, every third sequence; at its end, each
 # How time goes on at the end: long enough for a code that is paid at its end, for refunds that wait for a day.
 RESTING = tuple(timedelta(minutes=minutes) for minutes in (30 * 60, 10, 30 * 60, 10) + (30 * 60,) * 10)
 

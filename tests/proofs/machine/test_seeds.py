@@ -9,12 +9,13 @@ from tests.proofs.machine.world import HardWorld
 
 __all__ = ["hard_world"]
 
-FOUND = {
+FOUND = {  # with the number of steps that a sequence had then: another number makes other sequences of the same seed
     # The answer to the payment call was lost and a first scan declined: the session ended while the code could be paid.
-    1373454524: "tests/stories/test_not_knowing.py",
+    1373454524: (50, "tests/stories/test_not_knowing.py"),
 }
 
 
 @pytest.mark.parametrize("seed", FOUND)
 def test_what_was_found_once_stays_mended(hard_world: HardWorld, seed: int) -> None:
-    run(hard_world, Counter(), seed, even=True)
+    steps, _ = FOUND[seed]
+    run(hard_world, Counter(), seed, even=True, steps=steps)
