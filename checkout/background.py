@@ -1,10 +1,14 @@
 """The background work: small steps in a few threads, in a process of its own or inside the web process."""
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from typing import TypeVar
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from checkout.services.deliveries import Posting, deliver_next
 from checkout.services.enquiries import Asking, Lanes, enquire_next
 from checkout.services.keys import forget_keys
+from checkout.services.lookout import Lookout
 from checkout.services.reconciling import reconcile_next
 from checkout.services.returning import move_next_refund
 from checkout.services.sessions import close_next
@@ -21,8 +26,8 @@ from checkout.web.context import Parts, parts_of
 log = logging.getLogger(__name__)
 
 Step = Callable[[], bool]  # does one small thing; False: there was nothing to do
+Kit = TypeVar("Kit", Asking, Posting)
 
-IDLE_SECONDS = 0.5
 AFTER_TROUBLE_SECONDS = 3.0
 STOP_SECONDS, SANDBOX_STOP_SECONDS = 20.0, 2.0
 KEYS_KEPT = timedelta(days=7)  # by the promise of safety.md F57
@@ -42,13 +47,27 @@ class Worker:
         refunding = Asking(joined.reading, joined.sessions, joined.gateways, joined.terms, joined.clock, Lanes())
         self._joined = joined
         self._stopping = threading.Event()
-        steps: list[Step] = [lambda: enquire_next(asking)] * ENQUIRERS
-        steps += [lambda: enquire_next(asking, first_tries_only=True)] * FIRST_TRIERS
-        steps += [lambda: deliver_next(posting)] * DELIVERERS
-        steps += [lambda: deliver_next(posting, first_tries_only=True)] * FIRST_TRIERS
-        steps += [lambda: move_next_refund(refunding)] * REFUNDERS + [self._close_next, self._forget_next]
-        steps += [lambda: self._reconcile_next(asking)]
-        self._threads = [threading.Thread(target=self._run, args=(step,), daemon=True) for step in steps]
+        self._phase = random.random()  # noqa: S311 - so that several processes do not look in the same moment
+        self._lookouts: list[Lookout] = []
+        self._threads: list[threading.Thread] = []
+        self._hire(ENQUIRERS, lambda kind: enquire_next(_hurrying(asking, kind)))
+        self._hire(FIRST_TRIERS, lambda kind: enquire_next(_hurrying(asking, kind), first_tries_only=True))
+        self._hire(DELIVERERS, lambda kind: deliver_next(_hurrying(posting, kind)))
+        self._hire(FIRST_TRIERS, lambda kind: deliver_next(_hurrying(posting, kind), first_tries_only=True))
+        self._hire(REFUNDERS, lambda kind: move_next_refund(_hurrying(refunding, kind)))
+        self._hire(1, lambda _: self._close_next())
+        self._hire(1, lambda _: self._forget_next())
+        self._hire(1, lambda _: self._reconcile_next(asking))
+
+    def _hire(self, number: int, step: Callable[[Lookout], bool]) -> None:
+        """So many threads of one kind, which share a lookout; no kind ever waits for another.
+
+        Two kinds in a row look by turns: what is new is due for both.
+        """
+        nth = len(self._lookouts)
+        self._lookouts.append(kind := Lookout(self._phase + nth / 2 + nth // 2 / 8))
+        for _ in range(number):
+            self._threads.append(threading.Thread(target=self._run, args=(partial(step, kind), kind), daemon=True))
 
     def start(self) -> None:
         for thread in self._threads:
@@ -56,7 +75,7 @@ class Worker:
 
     def stop(self) -> None:
         """Finish the steps under way; what does not finish in time is leased, and due again when the lease ends."""
-        self._stopping.set()
+        self.ask_to_stop()
         # With the sandbox in this very process, a call under way waits for a server that is stopping too.
         deadline = time.monotonic() + (SANDBOX_STOP_SECONDS if self._joined.config.SANDBOX else STOP_SECONDS)
         for thread in self._threads:
@@ -69,12 +88,16 @@ class Worker:
 
     def ask_to_stop(self) -> None:
         self._stopping.set()
+        for kind in self._lookouts:
+            kind.close()
 
-    def _run(self, step: Step) -> None:
+    def _run(self, step: Step, kind: Lookout) -> None:
         while not self._stopping.is_set():
             try:
-                if not step():
-                    self._stopping.wait(IDLE_SECONDS)
+                if step():
+                    kind.worked()
+                else:
+                    kind.rest()
             except SQLAlchemyError as error:
                 log.error("the database did not answer: %s", error.__cause__ or type(error).__name__)  # noqa: TRY400 - expected; its trace tells nothing
                 self._stopping.wait(AFTER_TROUBLE_SECONDS)
@@ -101,6 +124,11 @@ class Worker:
             forget_keys(db, self._joined.clock() - KEYS_KEPT)
         self._stopping.wait(FORGET_SECONDS)
         return False
+
+
+def _hurrying(kit: Kit, kind: Lookout) -> Kit:
+    """The same, but who enters a lane has found work, and hurries the next of the kind."""
+    return replace(kit, lanes=kit.lanes.telling(kind.hurry))
 
 
 def start_background(app: Flask) -> None:

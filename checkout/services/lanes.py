@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +20,13 @@ class Lanes:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._busy: set[str] = set()
+        self._told: Callable[[], object] = lambda: None
+
+    def telling(self, told: Callable[[], object]) -> "Lanes":
+        """The same lanes, for those who are to be told each time that one of theirs is entered: there is work."""
+        same = copy(self)
+        same._told = told
+        return same
 
     @property
     def busy(self) -> tuple[str, ...]:
@@ -31,6 +39,8 @@ class Lanes:
             free = merchant_id not in self._busy
             self._busy.add(merchant_id)
         try:
+            if free:
+                self._told()
             yield free
         finally:
             if free:
