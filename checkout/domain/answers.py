@@ -33,7 +33,7 @@ class Failure(Answer):
 class SessionWarning(Answer):
     """Something that is allowed and may be a mistake."""
 
-    code: str = Field(description="`small_amount` or `reference_in_use`.")
+    code: str = Field(description="`small_amount`, `reference_in_use` or `reference_paid_twice`.")
     message: str
 
 

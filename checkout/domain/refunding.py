@@ -8,6 +8,8 @@ HONG_KONG = timezone(timedelta(hours=8), "HKT")
 PAUSE_FROM, PAUSE_TO = time(23, 25), time(0, 35)
 MOST_TRIES = 8  # a week of empty takings, or as many sendings that nobody remembers: then a person must look
 BETWEEN = timedelta(seconds=5)  # QFPay wants some seconds between partial refunds of one payment
+# Of the whole payment nothing is left: said of a refund that may be there or not, so that an enquiry must tell.
+NOTHING_LEFT = frozenset({"1125", "1262"})
 NOT_FOUND_FOR = timedelta(minutes=5)  # so long must enquiries miss a refund before its number is sent again
 
 

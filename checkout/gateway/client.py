@@ -11,7 +11,7 @@ from checkout.domain.errors import GatewayGarbled, GatewayRefused, GatewayUnreac
 from checkout.domain.signing import matches, sign_notification, sign_request
 from checkout.domain.wallets import PAY_TYPES
 from checkout.gateway import notifications
-from checkout.gateway.codes import Class, Says, look_up, plain
+from checkout.gateway.codes import NUMBER_USED, Class, Says, look_up, plain
 from checkout.gateway.fields import payment_fields, refund_fields, txdtm
 from checkout.gateway.links import LinkPolicy
 from checkout.gateway.months import Window
@@ -21,6 +21,7 @@ from checkout.gateway.records import Fields, Record, overlaid, read_amount, read
 from checkout.gateway.transport import Answer, SentNothing, SentUnanswered, Transport
 
 __all__ = [
+    "NUMBER_USED",
     "Accepted",
     "Credentials",
     "Enquiry",
@@ -96,7 +97,7 @@ class Gateway:
         if meaning.klass is Class.OK:
             return self._accepted(order, said, raw)
         if meaning.listed and meaning.klass in (Class.PEND, Class.STATE):
-            return Unknown(f"code {code}", raw)
+            return Unknown(f"code {code}", raw, code)
         # No address was shown yet, so that nobody can pay, also if we do not know the code.
         return Refused(code, meaning, text(said, "resperr", "respmsg"), raw)
 
@@ -234,8 +235,10 @@ class Gateway:
 def _refund_outcome(order: RefundOrder, said: Fields, raw: bytes) -> RefundOutcome:
     code = plain(said.get("respcd"))
     meaning = look_up(code) if code else None
-    if meaning is None or not meaning.listed or meaning.klass in (Class.PEND, Class.STATE):
+    if meaning is None or not meaning.listed:
         return Unknown(f"code {code or 'missing'}", raw)
+    if meaning.klass in (Class.PEND, Class.STATE):
+        return Unknown(f"code {code}", raw, code)
     if meaning.klass is not Class.OK:
         return Refused(code, meaning, text(said, "resperr", "respmsg"), raw)
     echoes = (

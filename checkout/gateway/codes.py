@@ -39,6 +39,7 @@ class Meaning:
 
 
 OK, PEND, RETRY, NEW, FINAL, CONF, STATE = Class
+NUMBER_USED = frozenset({"1102", "1251", "2011"})  # on creating a payment
 _CLOSED = {"1142", "1181", "1263", "1264"}
 
 # fmt: off

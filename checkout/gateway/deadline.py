@@ -1,11 +1,5 @@
-"""Connections that end when time is up, even while a peer drips one byte a second.
+"""Connections that end when time is up, even while a peer drips one byte a second."""
 
-A socket's own time-out starts anew with every byte, so that it never fires on a drip. Here a timer shuts
-the socket down under the reader: in the TLS handshake, in the headers or in the body.
-"""
-
-import contextlib
-import os
 import socket
 import threading
 import time
@@ -15,6 +9,8 @@ from typing import Any, Self
 
 import urllib3.connection
 import urllib3.connectionpool
+
+from checkout.gateway.wires import Wires
 
 _running = threading.local()  # which Deadline this thread is under; urllib3 offers no way to hand it down
 
@@ -28,33 +24,22 @@ class Deadline:
         self._connected_by = time.monotonic() + min(connect_seconds, total_seconds)
         self.sent = False
         self.passed = False
-        self._lock = threading.Lock()
-        self._wires: list[socket.socket] = []
-        self._timer = threading.Timer(total_seconds, self._pass)
-        self._timer.daemon = True
+        self._wires = Wires(total_seconds, self._pass)
 
     def __enter__(self) -> Self:
         _running.deadline = self
-        self._timer.start()
+        self._wires.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._timer.cancel()
         _running.deadline = None
-        with self._lock:
-            while self._wires:
-                self._wires.pop().close()
+        self._wires.let_go()
 
     def watch(self, wire: socket.socket) -> None:
-        """Shut this socket down when time is up. Raises TimeoutError if it already is.
-
-        We keep a duplicate: it stays valid when TLS wraps the socket, and its number cannot be given to another.
-        """
-        duplicate = socket.socket(fileno=os.dup(wire.fileno()))
-        with self._lock:
-            self._wires.append(duplicate)
+        """Shut this socket down when time is up. Raises TimeoutError if it already is."""
+        self._wires.watch(wire)
         if self.passed:
             raise TimeoutError("the deadline has passed")
 
@@ -66,11 +51,7 @@ class Deadline:
         return left
 
     def _pass(self) -> None:
-        with self._lock:
-            self.passed = True
-            for wire in self._wires:
-                with contextlib.suppress(OSError):  # the peer may have gone by itself
-                    wire.shutdown(socket.SHUT_RDWR)
+        self.passed = True
 
 
 class _Watched(urllib3.connection.HTTPConnection):

@@ -54,12 +54,14 @@ class Refunded:
 class Unknown:
     """Only an enquiry can tell.
 
-    `suspicious`: it said yes to something else than we asked, so a person should look. `silent`: there
-    was no answer, or none but a server error, so that others need not wait for one either.
+    `code`: what it said instead of an outcome, if that is documented. `suspicious`: it said yes to something
+    else than we asked, so a person should look. `silent`: there was no answer, or none but a server error, so
+    that others need not wait for one either.
     """
 
     reason: str
     raw: bytes | None = field(default=None, repr=False)
+    code: str = ""
     suspicious: bool = False
     silent: bool = False
 

@@ -19,7 +19,7 @@ from checkout.domain.ids import new_ordered_id, new_trade_no
 from checkout.domain.lifecycle import LIVE_ATTEMPT, AttemptStatus, SessionStatus
 from checkout.domain.wallets import PAY_TYPES, WALLETS, PayType, offered, pay_type_for
 from checkout.gateway.accounts import Gateways
-from checkout.gateway.client import Accepted, Gateway, NotSent, Outcome, PaymentOrder, Refused, Unknown
+from checkout.gateway.client import NUMBER_USED, Accepted, Gateway, NotSent, Outcome, PaymentOrder, Refused, Unknown
 from checkout.services import calls, renewing, reviews, words
 from checkout.services.budgets import Use
 from checkout.services.calls import NotNow
@@ -28,8 +28,9 @@ from checkout.services.failures import reason_for
 from checkout.services.terms import Terms
 from checkout.services.words import Said
 from checkout.store import retrying
-from checkout.store.models import Attempt, CheckoutSession, Merchant, TradeNo
+from checkout.store.models import Attempt, CheckoutSession, Merchant
 from checkout.store.moves import move_attempt, touch_session, wake_closing
+from checkout.store.numbers import write_with_its_number
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ def _intend(
     db.execute(earlier.values(superseded=True).execution_options(synchronize_session=False))
     attempt = _new_attempt(ours, merchant, session, wallet_code, pay_type=pay_type, device=device, now=now)
     try:
-        _insert(db, attempt)
+        write_with_its_number(db, attempt)
         crash_point("attempt.before_intent")
         db.commit()
     except IntegrityError:  # somebody was quicker: theirs is the live one
@@ -163,16 +164,6 @@ def _enter(db: Session, session_id: str, now: datetime) -> None:
     if entered is None:
         db.rollback()
         raise SessionClosed(session_id)
-
-
-def _insert(db: Session, attempt: Attempt) -> None:
-    """The number first, because it must be known before it is used; then the attempt that owns it."""
-    number = TradeNo(number=attempt.out_trade_no, kind="payment", owner_id=attempt.id, created_at=attempt.created_at)
-    number.merchant_id = attempt.merchant_id
-    db.add(number)
-    db.flush()
-    db.add(attempt)
-    db.flush()
 
 
 def _attempts_of(db: Session, session_id: str) -> Sequence[Attempt]:
@@ -274,10 +265,13 @@ def _record(
         case NotSent(reason=reason):
             log.warning("payment not sent: %s", reason, extra={"attempt": attempt.id})
             _fail(db, terms, attempt, "unavailable", code=None, now=now)
-        case Unknown(reason=reason, raw=raw, suspicious=suspicious):
+        case Unknown(reason=reason, raw=raw, code=said, suspicious=suspicious):
             log.warning("outcome unknown: %s", reason, extra={"attempt": attempt.id})
             if raw:
                 words.keep(db, gateways.vault, Said(attempt.merchant_id, "payment", raw, attempt.out_trade_no), now)
+            if said in NUMBER_USED:  # a person is called if no enquiry ever finds what it was used for
+                unheard = update(Attempt).where(Attempt.id == attempt.id, Attempt.failure.is_(None))
+                db.execute(unheard.values(failure_code=said))
             move_attempt(db, attempt.id, AttemptStatus.UNKNOWN, next_at=now + schedule.FIRST)
             if suspicious:
                 reviews.open_review(db, terms, attempt.session_id, "answer_mismatch", now)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from checkout.crash_points import crash_point
 from checkout.domain.ids import new_ordered_id
 from checkout.domain.lifecycle import FINAL_SESSION, AttemptStatus, Role, SessionStatus
-from checkout.gateway.codes import Says
+from checkout.gateway.codes import NUMBER_USED, Says
 from checkout.gateway.records import Record
 from checkout.services import reviews
 from checkout.services.events import announce
@@ -19,6 +19,7 @@ from checkout.services.failures import reason_for
 from checkout.services.portal_refunds import hear_refunds
 from checkout.services.refunds import reserve
 from checkout.services.terms import Terms
+from checkout.services.twins import notice_twins
 from checkout.store.models import Attempt, CheckoutSession, Payment
 from checkout.store.moves import lock_session, move_attempt, move_session, touch_session, wake_closing
 
@@ -46,6 +47,8 @@ def hear(
         (r for r in payments if r.says in (Says.SUCCEEDED, Says.RETURNED)), key=lambda r: (r.paid_at or now, r.syssn)
     )
     changed = hear_refunds(db, terms, attempt.merchant_id, records, now)
+    if payments and attempt.failure_code in NUMBER_USED:  # it is ours after all
+        changed |= reviews.explain_review(db, terms, attempt.session_id, "number_used", now)
     for record in moved_money:  # the earliest success is accepted, the rest is surplus
         changed |= _settle(db, terms, attempt, record, now)
     if not moved_money:
@@ -207,7 +210,7 @@ def _tell(
     if late or role is Role.LATE:
         announce(db, terms, session.id, "payment.late", now, about=record.syssn)
     if role is Role.ACCEPTED:
-        _notice_twins(db, session)
+        notice_twins(db, session)
         announce(db, terms, session.id, "checkout_session.paid", now)
     elif role is Role.SURPLUS:
         crash_point("surplus.booked")
@@ -226,26 +229,6 @@ def _send_back(db: Session, payment: Payment, cause: str, now: datetime) -> None
         raise AssertionError("a payment that was just booked has all of itself left")
 
 
-def _notice_twins(db: Session, session: CheckoutSession) -> None:
-    """Another session for the same order is paid too: legal, and never unnoticed."""
-    twins = db.scalars(
-        select(CheckoutSession.id).where(
-            CheckoutSession.merchant_id == session.merchant_id,
-            CheckoutSession.reference == session.reference,
-            CheckoutSession.id != session.id,
-            CheckoutSession.status == SessionStatus.PAID,
-        )
-    ).all()
-    if twins:
-        log.warning("reference paid more than once", extra={"session": session.id, "twins": twins[:5]})
-        warning = {"code": "reference_paid_twice", "message": f"also paid with this reference: {', '.join(twins[:5])}"}
-        db.execute(
-            update(CheckoutSession)
-            .where(CheckoutSession.id == session.id)
-            .values(warnings=[*session.warnings, warning])
-        )
-
-
 def _note(
     db: Session, terms: Terms, attempt: Attempt, records: Sequence[Record], *, asked_at: datetime, now: datetime
 ) -> bool:
@@ -258,6 +241,8 @@ def _note(
     if (ended and not pending) or unpaid_for_good or (records and all(r.says is Says.CLOSED for r in records)):
         changed = _moved(db, attempt, AttemptStatus.CLOSED)
         wake_closing(db, attempt.session_id, now)
+        if not records and attempt.failure_code in NUMBER_USED:  # used, and not by anything that we may see
+            changed |= reviews.open_review_once(db, terms, attempt.session_id, "number_used", now)
         return changed
     if failed := next((r for r in records if r.says is Says.FAILED), None):
         changed = _moved(db, attempt, AttemptStatus.FAILED, failure=reason_for(failed.code), failure_code=failed.code)

@@ -1,6 +1,5 @@
 """Connections to an address that was checked beforehand, ended by one deadline for the whole exchange."""
 
-import contextlib
 import socket
 import threading
 import time
@@ -13,6 +12,7 @@ import urllib3
 from requests_hardened.ip_filter_adapter import IPFilterAdapter
 
 from checkout.domain.errors import CheckoutError
+from checkout.gateway.wires import Wires
 
 CONNECT_SECONDS = 5.0
 
@@ -25,19 +25,12 @@ class Blocked(CheckoutError):
 
 
 class Deadline:
-    """Ends one exchange after so many seconds, however slowly the other side drips.
-
-    Socket timeouts start anew with each byte, in the TLS handshake and in the headers too. So a timer
-    shuts the connection down through a duplicate of its socket, which wakes whatever is reading it.
-    """
+    """Ends one exchange after so many seconds, however slowly the other side drips."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
-        self._lock = threading.Lock()
-        self._sockets: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
-        self._timer.start()
+        self._wires = Wires(seconds)
+        self._wires.start()
 
     @property
     def left(self) -> float:
@@ -48,23 +41,12 @@ class Deadline:
         return time.monotonic() >= self._end
 
     def watch(self, sock: socket.socket) -> None:
-        with self._lock:
-            self._sockets.append(sock.dup())
+        self._wires.watch(sock)
         if self.passed:
-            self._cut()
+            self._wires.cut()
 
     def close(self) -> None:
-        self._timer.cancel()
-        with self._lock:
-            for sock in self._sockets:
-                sock.close()
-            self._sockets.clear()
-
-    def _cut(self) -> None:
-        with self._lock:
-            for sock in self._sockets:
-                with contextlib.suppress(OSError):  # the other side was quicker
-                    sock.shutdown(socket.SHUT_RDWR)
+        self._wires.let_go()
 
 
 def resolve(host: str, port: int) -> list[str]:

@@ -5,20 +5,23 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from checkout.domain.ids import new_ordered_id
 from checkout.domain.lifecycle import RefundStatus
+from checkout.domain.refunding import NOTHING_LEFT
 from checkout.gateway.records import Record
 from checkout.services import differences, reviews
 from checkout.services.chronicle import WORKER, Detail, write_down
 from checkout.services.differences import Finding
 from checkout.services.events import announce
-from checkout.services.refunds import take_from_what_is_left, write_with_its_number
+from checkout.services.refunds import take_from_what_is_left
 from checkout.services.terms import Terms
 from checkout.store.models import Payment, Refund, TradeNo
 from checkout.store.moves import lock_session, touch_session
+from checkout.store.numbers import write_with_its_number
+from checkout.store.oversight import Difference
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +70,8 @@ def book_portal_refund(db: Session, terms: Terms, merchant_id: str, record: Reco
     met = book_what_went_back(db, terms, payment, record, now)
     if met is Portal.EXCEEDS and differences.note(db, terms, _excess(payment, record), now).found_at != now:
         return Portal.STILL_EXCEEDS
+    if met is Portal.EXCEEDS:
+        _ask_about_ours(db, payment, now)
     return met
 
 
@@ -88,9 +93,7 @@ def book_what_went_back(db: Session, terms: Terms, payment: Payment, record: Rec
     touch_session(db, payment.session_id)
     announce(db, terms, payment.session_id, "refund.succeeded", now, about=refund.id)
     differences.explain(db, merchant_id, record.syssn, "booked since", now, kinds=("refund_exceeds", "refund_unknown"))
-    db.refresh(payment)
-    if payment.refunded == payment.amount:  # the record of the payment may have told us before, without saying how
-        reviews.explain_review(db, terms, payment.session_id, "returned_elsewhere", now)
+    _explain_the_return(db, terms, payment, refund, now)
     details: dict[str, Detail] = {
         "session": refund.session_id,
         "amount": refund.amount,
@@ -102,12 +105,103 @@ def book_what_went_back(db: Session, terms: Terms, payment: Payment, record: Rec
     return Portal.BOOKED
 
 
+def _explain_the_return(db: Session, terms: Terms, payment: Payment, refund: Refund, now: datetime) -> None:
+    """The payment's own record may have told us before that all of it went back, without saying how."""
+    db.refresh(payment)
+    if _sent_back(db, payment) == payment.amount:  # not what is only reserved: that may still fail
+        how = f"went back by refund {refund.syssn}, booked since"
+        differences.explain(db, payment.merchant_id, payment.syssn, how, now, kinds=("payment_returned",))
+        reviews.explain_review(db, terms, payment.session_id, "payment_returned", now)
+    if payment.refunded == payment.amount:
+        reviews.explain_review(db, terms, payment.session_id, "returned_elsewhere", now)
+
+
+def left_nothing_for(db: Session, refund: Refund) -> bool:
+    """Whether it is proven that a refund of ours, of which an enquiry has just found no record, was never made.
+
+    The gateway has refused it, because nothing is left; and other refunds of its payment, each of which the gateway
+    has shown us, are exactly all that was paid.
+    """
+    if refund.status is not RefundStatus.UNKNOWN or refund.failure_code not in NOTHING_LEFT:
+        return False
+    payment = db.get_one(Payment, refund.payment_id, populate_existing=True)
+    return _sent_back(db, payment) + sum(one.amount or 0 for one in _exceeding(db, payment)) == payment.amount
+
+
+def book_what_exceeded(db: Session, terms: Terms, payment_id: str, now: datetime) -> None:
+    """Room was made in this transaction for what was found before and exceeded what was left. Commits nothing.
+
+    Raises as `book_what_went_back` does.
+    """
+    payment = db.get_one(Payment, payment_id, populate_existing=True)
+    for one in _exceeding(db, payment):
+        book_what_went_back(db, terms, payment, _as_recorded(payment, one), now)
+    db.refresh(payment)
+    if payment.refunded == payment.amount:
+        for reason in ("refund_exceeds", "refund_unknown"):
+            reviews.explain_review(db, terms, payment.session_id, reason, now)
+
+
+def _ask_about_ours(db: Session, payment: Payment, now: datetime) -> None:
+    """What the gateway has refused for want of money may be proven void now: an enquiry decides, at once."""
+    refused = update(Refund).where(
+        Refund.payment_id == payment.id,
+        Refund.status == RefundStatus.UNKNOWN,
+        Refund.failure_code.in_(NOTHING_LEFT),
+        Refund.next_at > now,
+    )
+    db.execute(refused.values(next_at=now).execution_options(synchronize_session=False))
+
+
+def _sent_back(db: Session, payment: Payment) -> int:
+    done = Refund.payment_id == payment.id, Refund.status == RefundStatus.SUCCEEDED
+    return db.scalar(select(func.sum(Refund.amount)).where(*done)) or 0
+
+
+def _exceeding(db: Session, payment: Payment) -> list[Difference]:
+    """Portal refunds of this payment that stand written down, and are not booked because a reserve was in their way."""
+    booked = select(Refund.syssn).where(
+        Refund.merchant_id == payment.merchant_id, Refund.syssn.is_not(None), Refund.status != RefundStatus.FAILED
+    )
+    found = db.scalars(
+        select(Difference)
+        .where(
+            Difference.merchant_id == payment.merchant_id,
+            Difference.kind == "refund_exceeds",
+            Difference.session_id == payment.session_id,
+            Difference.currency.in_(("", payment.currency)),
+            Difference.syssn.not_in(booked),
+        )
+        .order_by(Difference.id)
+    )
+    return [one for one in found if one.details.get("payment") == payment.id and one.syssn.isalnum()]
+
+
+def _as_recorded(payment: Payment, excess: Difference) -> Record:
+    at = excess.details.get("at")
+    return Record(
+        kind="refund",
+        out_trade_no=excess.out_trade_no if excess.out_trade_no.isalnum() else "",
+        syssn=excess.syssn,
+        orig_syssn=payment.syssn,
+        amount=excess.amount,
+        currency=excess.currency,
+        pay_type=payment.pay_type,
+        code=DONE,
+        cancel="",
+        paid_at=None,
+        system_at=datetime.fromisoformat(at) if at else None,
+        mchid=None,
+    )
+
+
 def has_invented_number(refund: Refund) -> bool:
     """Whether the gateway has never heard of the refund's number: only its syssn tells it apart there."""
     return refund.cause == PORTAL and refund.out_trade_no in _inventions(refund.id, refund.syssn or "")
 
 
 def _excess(payment: Payment, record: Record) -> Finding:
+    at = record.system_at or record.paid_at
     return Finding(
         payment.merchant_id,
         "refund_exceeds",
@@ -116,7 +210,7 @@ def _excess(payment: Payment, record: Record) -> Finding:
         session_id=payment.session_id,
         amount=record.amount,
         currency=payment.currency,
-        details={"payment": payment.id, "paid": payment.amount},
+        details={"payment": payment.id, "paid": payment.amount, "at": at.isoformat() if at else ""},
     )
 
 

@@ -18,8 +18,9 @@ from checkout.services.events import announce
 from checkout.services.keys import Answer, Stamp, once
 from checkout.services.snapshots import refund_snapshot
 from checkout.services.terms import Terms
-from checkout.store.models import CheckoutSession, Merchant, Payment, Refund, TradeNo
+from checkout.store.models import CheckoutSession, Merchant, Payment, Refund
 from checkout.store.moves import lock_session, move_refund, touch_session
+from checkout.store.numbers import write_with_its_number
 
 
 def request_refund(
@@ -117,16 +118,6 @@ def take_from_what_is_left(db: Session, payment_id: str, amount: int) -> bool:
         .execution_options(synchronize_session=False)
     )
     return taken.scalar() is not None
-
-
-def write_with_its_number(db: Session, refund: Refund) -> None:
-    """The number first, then what uses it. Raises IntegrityError when the number was used before. Commits nothing."""
-    number = TradeNo(number=refund.out_trade_no, kind="refund", owner_id=refund.id, created_at=refund.created_at)
-    number.merchant_id = refund.merchant_id
-    db.add(number)
-    db.flush()
-    db.add(refund)
-    db.flush()
 
 
 def book_done_refund(db: Session, terms: Terms, refund: Refund, syssn: str, now: datetime) -> bool:

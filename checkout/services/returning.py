@@ -24,7 +24,7 @@ from checkout.gateway.client import (
     Unknown,
 )
 from checkout.gateway.months import windows_for
-from checkout.services import calls, reviews, words
+from checkout.services import calls, portal_refunds, reviews, words
 from checkout.services.budgets import Use
 from checkout.services.calls import NotNow
 from checkout.services.enquiries import Asking
@@ -148,11 +148,12 @@ def _record(db: Session, asking: Asking, refund: Refund, outcome: RefundOutcome,
             log.warning("refund not sent: %s", reason, extra={"refund": refund.id})
             again = refunding.after_no_answer(now, since=refund.created_at)
             move_refund(db, refund.id, RefundStatus.RESERVED, next_at=again, tries=Refund.tries - 1)
-        case Unknown(reason=reason, raw=raw):
+        case Unknown(reason=reason, raw=raw, code=said):
             log.warning("refund outcome unknown: %s", reason, extra={"refund": refund.id})
             if raw:
                 _keep(db, asking, refund, raw, now)
-            move_refund(db, refund.id, RefundStatus.UNKNOWN, next_at=now + refunding.BETWEEN)
+            heard = {"failure_code": said} if said in refunding.NOTHING_LEFT else {}
+            move_refund(db, refund.id, RefundStatus.UNKNOWN, next_at=now + refunding.BETWEEN, **heard)
     crash_point("refund.before_result")
     db.commit()
     crash_point("refund.recorded")
@@ -180,7 +181,8 @@ def _fail(db: Session, asking: Asking, refund: Refund, code: str, now: datetime)
     touch_session(db, refund.session_id)
     announce(db, asking.terms, refund.session_id, "refund.failed", now, about=refund.id)
     # Nobody asked for it, a week had too little takings, or the ledgers disagree: a person must look.
-    if refund.cause != "merchant" or code in {"1269", "1272"}:
+    # Where nothing was left, all of it has gone back another way: then there is nothing to look at.
+    if code not in refunding.NOTHING_LEFT and (refund.cause != "merchant" or code in {"1269", "1272"}):
         reviews.open_review(db, asking.terms, refund.session_id, f"refund_{refund.cause}", now)
 
 
@@ -224,7 +226,8 @@ def _hear(db: Session, asking: Asking, refund: Refund, answers: list[Enquiry], n
     db.refresh(refund)
     records = [record for answer in answers for record in answer.records]
     ours = [record for record in records if record.kind == "refund" and record.amount == refund.amount]
-    if ours:  # every byte that decides something is kept (safety.md I26)
+    overtaken_in_the_portal = not ours and portal_refunds.left_nothing_for(db, refund)
+    if ours or overtaken_in_the_portal:  # every byte that decides something is kept (safety.md I26)
         _keep(db, asking, refund, b"\n".join(answer.raw for answer in answers), now)
     overtaken = refund.sent_at != sent_at or refund.status not in REFUND_IN_FLIGHT
     if overtaken and not any(record.code == "0000" for record in ours):
@@ -237,6 +240,9 @@ def _hear(db: Session, asking: Asking, refund: Refund, answers: list[Enquiry], n
     elif ours:
         again = refunding.after_no_answer(now, since=refund.created_at)
         _later(db, refund, again, missing_since=None)
+    elif overtaken_in_the_portal:
+        _fail(db, asking, refund, refund.failure_code or "", now)
+        portal_refunds.book_what_exceeded(db, asking.terms, refund.payment_id, now)
     else:
         _missing(db, asking, refund, now)
     crash_point("refund.before_heard")

@@ -10,11 +10,13 @@ from sqlalchemy.orm import Session
 
 from checkout.domain.errors import NotFound, Refused
 from checkout.domain.lifecycle import RefundStatus, Role, SessionStatus, public_status
+from checkout.domain.refunding import NOTHING_LEFT
 from checkout.services.chronicle import OPERATOR, WORKER, Detail, write_down
 from checkout.services.events import announce
 from checkout.services.refunds import reserve
 from checkout.services.snapshots import rfc3339
 from checkout.services.terms import Terms
+from checkout.services.twins import notice_twins
 from checkout.store.models import CheckoutSession, Event, Payment, Refund
 from checkout.store.moves import lock_session, move_session
 from checkout.store.oversight import Difference
@@ -44,14 +46,15 @@ def open_review(db: Session, terms: Terms, session_id: str, reason: str, now: da
     return True
 
 
-def explain_review(db: Session, terms: Terms, session_id: str, reason: str, now: datetime) -> None:
-    """What we have learnt since explains the flag, so that nobody need look.
+def explain_review(db: Session, terms: Terms, session_id: str, reason: str, now: datetime) -> bool:
+    """What we have learnt since explains the flag, so that nobody need look. False: it stays as it was.
 
     Only if it is there for this reason, and no later one hides behind it: the first reason stays. Commits nothing.
     """
     flagged = db.scalar(select(CheckoutSession.review).where(CheckoutSession.id == session_id)) == reason
-    if flagged and not any(db.scalar(select(query.exists())) for query in _reasons_to_look(session_id)):
-        _close(db, terms, session_id, now)
+    if not flagged or any(db.scalar(select(query.exists())) for query in _reasons_to_look(session_id)):
+        return False
+    return _close(db, terms, session_id, now)
 
 
 def _reasons_to_look(session_id: str) -> tuple[Select[str], ...]:
@@ -62,7 +65,10 @@ def _reasons_to_look(session_id: str) -> tuple[Select[str], ...]:
         ),
         select(Difference.id).where(Difference.session_id == session_id, Difference.resolved_at.is_(None)),
         select(Refund.id).where(
-            Refund.session_id == session_id, Refund.status == RefundStatus.FAILED, Refund.cause != "merchant"
+            Refund.session_id == session_id,
+            Refund.status == RefundStatus.FAILED,
+            Refund.cause != "merchant",
+            Refund.failure_code.not_in(NOTHING_LEFT),
         ),
     )
 
@@ -163,6 +169,7 @@ def accept_late_money(
     for other in late:
         if other is not whole:
             _give_back(db, other, reason, actor, now)
+    notice_twins(db, db.get_one(CheckoutSession, session_id, populate_existing=True))
     announce(db, terms, session_id, "checkout_session.paid", now)
     if not any(payment.role is Role.MISMATCH and payment.refunded < payment.amount for payment in payments):
         _close(db, terms, session_id, now)  # else there is money left for a person to decide about

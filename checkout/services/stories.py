@@ -19,6 +19,8 @@ from checkout.store.models import Attempt, CheckoutSession, Delivery, Event, Gat
 from checkout.store.telling import DeliveryTry
 
 MOST_WORDS = 200
+# Of what happened at one moment: what was asked for before what came of it.
+ORDER = ("opened", "attempt", "word", "payment", "decision", "refund", "event")
 MASK = "•••"
 
 # What is shown of the gateway's words as it was said. Everything else may be a shopper's account, or an address to
@@ -96,7 +98,8 @@ def story_of(db: Session, vault: Vault, session: CheckoutSession) -> Story:
         *_events(db, session.id),
         *_decisions(db, session.id, [refund.id for refund in refunds]),
     ]
-    return Story(session, attempts, payments, refunds, sorted(happenings, key=lambda one: one.at))
+    in_order = sorted(happenings, key=lambda one: (one.at, ORDER.index(one.kind)))
+    return Story(session, attempts, payments, refunds, in_order)
 
 
 def _all(db: Session, model: Any, session: CheckoutSession) -> list[Any]:

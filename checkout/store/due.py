@@ -1,4 +1,4 @@
-"""Is anything due? Asked twice a second by every thread, so it only reads and takes no lock."""
+"""Is anything due? Asked twice a second by each kind of thread, so it only reads and takes no lock."""
 
 from collections.abc import Collection
 from datetime import datetime

@@ -133,7 +133,7 @@ class Attempt(Base):
     qr_svg: Mapped[str | None] = mapped_column(Text)  # made once: the dearest thing on the road (design.md section 6)
     qr_modules: Mapped[int | None]
     failure: Mapped[str | None] = mapped_column(String(20))
-    failure_code: Mapped[str | None] = mapped_column(String(8))
+    failure_code: Mapped[str | None] = mapped_column(String(8))  # also of an answer that the number was used before
     created_at: Mapped[datetime]
     ends_at: Mapped[datetime]  # from here its code can surely not be paid any more
     asked_at: Mapped[datetime | None]

@@ -12,6 +12,7 @@ from checkout.domain.schedule import (
     QUIET,
     SHORTEST_PAUSE,
     code_ends_at,
+    code_minutes,
     next_enquiry,
     next_poll_ms,
     unanswered_enquiry,
@@ -44,6 +45,25 @@ def test_an_open_page_is_asked_about_more_often(age: float, watched: bool, pause
 def test_one_question_lands_right_after_the_end_of_a_code(watched: bool) -> None:
     before_end = END - timedelta(seconds=2)
     assert next_enquiry(before_end, created_at=NOON, ends_at=END, watched=watched) == after(1, END)
+
+
+def test_a_question_at_the_very_end_is_the_one_that_expiry_waits_for() -> None:
+    assert next_enquiry(END, created_at=NOON, ends_at=END, watched=True) == after(AFTER_END[0], END)
+
+
+@pytest.mark.parametrize(("left", "wanted", "minutes"), [
+    (40 * 60, 30, 30), (30 * 60, 30, 30), (30 * 60 - 1, 30, 30), (29 * 60, 30, 29), (12 * 60 + 0.5, 30, 13),
+    (5 * 60, 30, 5), (60, 30, 5), (0, 30, 5), (-60, 30, 5), (40 * 60, 10, 10), (40 * 60, 3, 5),
+    (119.5 * 60, 500, 120), (120 * 60, 500, 120), (121 * 60, 500, 120), (10**6, 500, 120),
+])  # fmt: skip
+def test_a_code_lives_as_long_as_its_session_within_what_the_gateway_takes(
+    left: float, wanted: int, minutes: int
+) -> None:
+    assert code_minutes(timedelta(seconds=left), wanted) == minutes
+
+
+def test_unless_somebody_wishes_otherwise_a_code_lives_half_an_hour() -> None:
+    assert code_minutes(timedelta(hours=2)) == 30
 
 
 def test_late_payments_are_looked_for_until_a_day_has_passed() -> None:

@@ -35,7 +35,8 @@ ROWS = {number: Row(number, *rest) for number, *rest in (
          "1143 five minutes after a code's end is unpaid, as QFPay's own record of an abandoned order says for ever; "
          "money that comes all the same is booked"),
     (12, "“That number was used before”", "",
-         "with no record of it anywhere nothing was taken, so no person is called"),
+         "a person is called when the code's time is over, not before: until then an order that nobody has scanned "
+         "may have no record either, and the shopper pays under a fresh number"),
     (13, "Wrong clocks and time zones"),
     (14, "The edge of a month"),
     (15, "The gateway is down for hours"),

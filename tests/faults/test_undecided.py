@@ -105,6 +105,105 @@ def test_f12_a_used_number_that_stands_for_another_order_calls_for_a_person(
     assert (told["status"], told["review"]) == ("open", True)
 
 
+def used(world: World, code: str = "1251", times: int = 1) -> None:
+    """The gateway refuses the next orders because of their numbers, and does nothing."""
+    left = [times]
+
+    def between(environ: Any, start_response: Any) -> Any:
+        if environ["PATH_INFO"] != PAYMENT or not left[0]:
+            return world.sandbox(environ, start_response)
+        left[0] -= 1
+        said = json.dumps({"respcd": code, "resperr": "used"})
+        return Response(said, content_type="application/json")(environ, start_response)
+
+    mount(world, between)
+
+
+def ends(world: World, session: dict[str, Any], seconds: float = 60) -> None:
+    """Time goes by until the first code's life is over, and a little more."""
+    world.passes((world.attempts(session)[0].ends_at - world.clock()).total_seconds() + seconds, step=20)
+
+
+@pytest.mark.parametrize("code", ["1251", "2011", "1102"])
+def test_f12_a_used_number_that_is_never_found_calls_for_a_person_and_nobody_is_told_paid(
+    world: World, bo: Merchant, ada: Shopper, session: dict[str, Any], code: str
+) -> None:
+    used(world, code)
+    ada.picks("alipay_hk")
+    ends(world, session, -10)
+    assert (bo.reads(session)["review"], ada.stage()) == (False, "closing"), "it may only not have been scanned"
+    ends(world, session)
+    told = bo.reads(session)
+    assert (told["status"], told["review_reason"], told["payments"]) == ("expired", "number_used", [])
+    assert (world.attempt(session).status, ada.stage()) == ("closed", "review")
+    assert "checkout_session.paid" not in [news["type"] for news in bo.heard()]
+    assert world.app.test_cli_runner().invoke(args=["review", "close", session["id"], "--reason", "asked"]).output
+    world.passes(2 * DAY, step=3600)
+    assert bo.reads(session)["review"] is False, "who has looked is not called again"
+    assert world.violations() == []
+
+
+def test_f12_meanwhile_a_fresh_number_is_paid_and_the_person_is_called_all_the_same(
+    world: World, bo: Merchant, ada: Shopper, session: dict[str, Any]
+) -> None:
+    used(world)
+    ada.picks("alipay_hk")
+    world.passes(4)
+    assert set(ada.may_pick()) == {"alipay", "alipay_hk"}
+    ada.picks("alipay_hk")
+    first, second = world.attempts(session)
+    assert (ada.stage(), first.out_trade_no != second.out_trade_no) == ("scan", True)
+    world.pays(session)
+    world.passes(4)
+    assert (ada.sees(), bo.reads(session)["review"]) == ("Paid", False)
+    ends(world, session)
+    told = bo.reads(session)
+    assert (told["status"], told["review_reason"], len(told["payments"])) == ("paid", "number_used", 1)
+    assert world.violations() == []
+
+
+def test_f12_a_used_number_whose_record_comes_late_explains_itself(
+    world: World, bo: Merchant, ada: Shopper, session: dict[str, Any]
+) -> None:
+    """The order was ours, lost on its way back; the gateway lists it only when somebody has scanned it."""
+    gateway_answers(world, PAYMENT, lambda _: {"respcd": "1251", "resperr": "used"})
+    ada.picks("alipay_hk")
+    gateway_answers(world, QUERY, lambda answer: answer | {"data": []})
+    ends(world, session)
+    assert bo.reads(session)["review_reason"] == "number_used"
+    number = world.attempt(session).out_trade_no
+    world.ledger.set_scenario(number, Scenario.LATE_PAYMENT)
+    world.ledger.pay(number)
+    mount(world, world.sandbox)
+    world.passes(3600, step=60)
+    told = bo.reads(session)
+    assert (told["status"], told["review_reason"]) == ("expired", "late")
+    assert [payment["role"] for payment in told["payments"]] == ["late"]
+    assert world.violations() == []
+
+
+def test_f12_a_used_number_that_is_ours_and_never_paid_calls_for_nobody(
+    world: World, bo: Merchant, ada: Shopper, session: dict[str, Any]
+) -> None:
+    gateway_answers(world, PAYMENT, lambda _: {"respcd": "1251", "resperr": "used"})
+    ada.picks("alipay_hk")
+    world.ledger.scan(world.ledger.order(world.attempt(session).out_trade_no).token)
+    ends(world, session)
+    assert bo.reads(session)["status"] == "expired"
+    assert "checkout_session.review_opened" not in [news["type"] for news in bo.heard()]
+    assert world.violations() == []
+
+
+def test_f12_an_unanswered_order_that_nobody_used_calls_for_nobody(
+    world: World, bo: Merchant, ada: Shopper, session: dict[str, Any]
+) -> None:
+    instead(world, PAYMENT, lambda: Response(json.dumps({"respcd": "1145", "resperr": "wait"})))
+    ada.picks("alipay_hk")
+    ends(world, session)
+    assert (bo.reads(session)["status"], bo.reads(session)["review"]) == ("expired", False)
+    assert world.violations() == []
+
+
 def test_f12_used_numbers_lead_to_no_loop_of_new_ones(
     world: World, bo: Merchant, ada: Shopper, session: dict[str, Any]
 ) -> None:

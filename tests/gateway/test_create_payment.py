@@ -159,7 +159,7 @@ def test_each_code_has_its_outcome(code: str) -> None:
     answer = outcome(without("pay_url", respcd=code))
     klass = MEANINGS[code].klass
     if klass in (Class.PEND, Class.STATE):
-        assert answer == Unknown(f"code {code}", json.dumps(without("pay_url", respcd=code)).encode())
+        assert answer == Unknown(f"code {code}", json.dumps(without("pay_url", respcd=code)).encode(), code)
     elif klass is not Class.OK:
         assert answer == Refused(code, MEANINGS[code], "交易成功")
 

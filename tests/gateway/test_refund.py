@@ -55,7 +55,7 @@ def test_each_code_has_its_outcome(code: str) -> None:
     if meaning.klass is Class.OK:
         expected = Refunded("20260301000200020000000009", raw)
     elif meaning.klass in UNASKED:
-        expected = Unknown(f"code {code}", raw)
+        expected = Unknown(f"code {code}", raw, code)
     assert refund(answer) == expected
 
 

@@ -200,6 +200,45 @@ def test_money_that_went_back_by_no_refund_is_told(world: World, bo: Merchant) -
     assert found.kind == "payment_returned"
 
 
+def test_a_return_that_its_refunds_explain_afterwards_is_closed_by_the_last_of_them(world: World, bo: Merchant) -> None:
+    session = pay(world, bo)
+    payment = world.attempt(session)
+    world.passes(3700, step=60)
+    change(world, "UPDATE record SET cancel = '3' WHERE out_trade_no = :number", number=payment.out_trade_no)
+    later(world, hours=1)
+    reconciles(world, bo)
+    assert bo.reads(session)["review_reason"] == "payment_returned"
+    portal_refund(world.ledger, payment.out_trade_no, 3000)
+    later(world, hours=1)
+    reconciles(world, bo)
+    [found] = rows(world, Difference, kind="payment_returned")
+    assert (found.resolved_at, bo.reads(session)["review"]) == (None, True), "most of it is unexplained"
+    last = portal_refund(world.ledger, payment.out_trade_no, 5800)
+    later(world, hours=1)
+    assert reconciles(world, bo).open == []
+    [closed] = rows(world, Difference, kind="payment_returned")
+    assert closed.resolution == f"went back by refund {last.syssn}, booked since"
+    assert (bo.reads(session)["amount_refunded"], bo.reads(session)["review"]) == (8800, False)
+    assert world.violations() == []
+
+
+def test_a_return_is_not_explained_by_a_refund_that_is_only_asked_for(world: World, bo: Merchant) -> None:
+    session = pay(world, bo)
+    number = world.attempt(session).out_trade_no
+    world.passes(3700, step=60)
+    change(world, "UPDATE record SET cancel = '3' WHERE out_trade_no = :number", number=number)
+    later(world, hours=1)
+    reconciles(world, bo)
+    world.clock.now = datetime.fromisoformat("2026-03-10T23:40:00+08:00")
+    asks(bo, session, amount=5800)  # waits for the end of the night's pause
+    portal_refund(world.ledger, number, 3000)
+    later(world, minutes=15)
+    reconciles(world, bo)
+    [found] = rows(world, Difference, kind="payment_returned")
+    assert (found.resolved_at, bo.reads(session)["review_reason"]) == (None, "payment_returned")
+    assert world.violations() == []
+
+
 def test_money_that_went_back_on_a_later_day_is_explained_by_that_days_refund(world: World, bo: Merchant) -> None:
     session = pay(world, bo)
     world.clock.now = TOMORROW_0130 - timedelta(minutes=5)

@@ -105,6 +105,20 @@ def test_late_money_that_is_accepted_makes_the_session_paid(world: World, bo: Me
     assert refund.status_code == 201, "it is the shop's money now, and the shop may refund it"
 
 
+def test_late_money_that_is_accepted_for_an_order_that_is_paid_already_warns(
+    world: World, bo: Merchant, late: dict[str, Any]
+) -> None:
+    other = bo.opens()
+    world.shopper(other).picks("alipay_hk")
+    world.pays(other)
+    world.passes(4)
+    decides(world, "accept", late)
+    [warning] = bo.reads(late)["warnings"]
+    assert (warning["code"], other["id"] in warning["message"]) == ("reference_paid_twice", True)
+    told = [news["data"] for news in bo.heard() if news["type"] == "checkout_session.paid"]
+    assert [one["warnings"] for one in told if one["id"] == late["id"]] == [[warning]]
+
+
 def test_late_money_that_is_refunded_goes_back_whole(world: World, bo: Merchant, late: dict[str, Any]) -> None:
     decides(world, "refund", late)
     world.passes(10)
