@@ -9,7 +9,7 @@ IN_MEMORY := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 AT_ONCE := $(shell n=$$(( $$(nproc) + 1 )); echo $$(( n > 4 ? 4 : n )))
 # What checks HTML; its stamp lies in the folder that `npm ci` empties first.
 MARKUP := tests/markup/node_modules/.made
-.PHONY: help run test prove coverage mutants states bench lint types format lock clean
+.PHONY: help run test prove coverage mutants states scripts bench lint types format lock clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -39,6 +39,9 @@ mutants: .venv/.test ## break the money modules line by line and see which chang
 
 states: .venv/.test ## draw docs/states.md from the tables of checkout/domain/lifecycle.py
 	@.venv/bin/python -m tests.states --save
+
+scripts: .venv/.test ## make static/made.json from the scripts and style sheets beside it, as small as they go
+	@.venv/bin/python -m tests.slim --save
 
 bench: .venv/.test ## the benchmarks; prints tables, never fails on a time
 	@.venv/bin/python -m bench

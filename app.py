@@ -26,6 +26,7 @@ from checkout.web import (
     alipay,
     back_office,
     context,
+    denying,
     docs,
     embed,
     endpoints_api,
@@ -101,6 +102,7 @@ def create_app(
     app.before_request(guards.refuse_foreign_hosts)
     app.before_request(guards.refuse_nul)
     limits.install(app)
+    denying.install(app)
     app.teardown_appcontext(context.close_db)
     for view in VIEWS:
         app.register_blueprint(view.bp)
@@ -141,7 +143,7 @@ def _join(
         ),
         sender=sender or WebhookSender(loopback_allowed=not config.production),
         terms=Terms(config.PUBLIC_URL, not config.production, config.GATEWAY_RATE_PER_MINUTE),
-        assets=load_assets(ROOT / "static", pretend_bridge=ROOT / "sandbox" / "bridge.js" if config.SANDBOX else None),
+        assets=load_assets(pretend_bridge=ROOT / "sandbox" / "bridge.js" if config.SANDBOX else None),
         alipay=_alipay(config, transport),
     )
 

@@ -16,6 +16,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from checkout.domain.locales import CATALOGUE, LABELS, Lang
+from checkout.domain.stages import Stage
 from checkout.web import pages, receipts
 from checkout.web.assets import Assets, load_assets
 from checkout.web.filters import hong_kong_time, money
@@ -49,7 +50,7 @@ def environment(lang: Lang) -> Environment:
 
 @cache
 def assets() -> Assets:
-    return load_assets(ROOT / "static")
+    return load_assets()
 
 
 def draw(template: str, page: pages.Page, lang: Lang) -> str:
@@ -58,7 +59,8 @@ def draw(template: str, page: pages.Page, lang: Lang) -> str:
     drawn = replace(page, lang=lang.value, languages=languages)
     if page.receipt and lang is not Lang.EN:
         drawn = replace(drawn, receipt=replace(page.receipt, english=in_english()))
-    bridge = {"authorise": "/authorise"} if page.agent == "in_wallet alipay" else None
+    asks = page.agent == "in_wallet alipay" and page.stage is Stage.CHOOSE
+    bridge = {"authorise": "/authorise"} if asks else None
     known = {"assets": assets(), "lang": lang.value, "support_code": "K7M2QX", "bridge": bridge}
     return environment(lang).get_template(template).render(page=drawn, auto=None, code=CODE, **known, **VALUES)
 
@@ -81,7 +83,7 @@ def drawn_screens(lang: Lang) -> Iterator[tuple[str, str]]:
 def draw_beside(template: str, values: dict[str, Any], lang: Lang) -> str:
     """A page of links, in the dress that the application gives it."""
     switch = tuple((each.value, LABELS[each], f"?lang={each}", each is lang) for each in Lang)
-    dress = dress_of(ROOT / "static" / "links", assets().css, "rest.js")
+    dress = dress_of(assets().css, "rest.js")
     known: dict[str, Any] = {"lang": lang.value, "page": Around(switch, sandbox=False), "assets": dress}
     if "offer" in values:
         known["said"] = [(each, environment(each).get_template("links/_says.html").render(values)) for each in Lang]

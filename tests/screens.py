@@ -19,6 +19,7 @@ from checkout.web.looks import look_of
 from checkout.web.pages import QR_SIZES, AttemptView, Page
 from checkout.web.receipts import Paid, Receipt, Returned
 
+SHOP_SITE = "https://tea.example.hk"
 ADDRESS = "/pay/cs_7Hq2vXb9LmNc4RtZ0aYwKd"
 
 BOTH = (("alipay_hk", "AlipayHK", ""), ("alipay", "Alipay", ""))
@@ -205,6 +206,7 @@ def arrivals() -> Iterator[tuple[str, str, Page]]:
     yield "choose-alipay", show, at(Stage.CHOOSE, **inside_alipay)
     yield "wallet-alipay", show, at(Stage.WALLET, **inside_alipay, attempt=sheet)
     refused = {"wallets": BOTH[::-1], "attempt": replace(ATTEMPT, wallet="alipay", label="Alipay", failure="refused")}
+    yield "wallet-alipay-ending", show, at(Stage.WALLET, **inside_alipay, attempt=sheet, **ending)
     yield "failed-alipay", show, at(Stage.FAILED, **inside_alipay, **refused)
     yield "scanned", "pay/scanned.html", at(Stage.CHOOSE, **PHONE)
     yield (
@@ -220,6 +222,8 @@ def arrivals() -> Iterator[tuple[str, str, Page]]:
         yield name, show, at(stage, attempt=code, look=look_of(BRAND), merchant_told=True, paid_at=PAID_AT)
     long = look_of(BRAND | {"name": LONG["shop"]})
     yield "scan-branded-large", show, at(Stage.SCAN, attempt=scanning(512), look=long, **LONG)
+    yield "choose-embedded", show, at(Stage.CHOOSE, **PHONE, embed=SHOP_SITE)
+    yield "scan-embedded", show, at(Stage.SCAN, attempt=code, embed=SHOP_SITE)
     yield "elsewhere", "pay/elsewhere.html", at(Stage.CHOOSE)
     yield "elsewhere-long", "pay/elsewhere.html", at(Stage.CHOOSE, **PHONE, **LONG)
 

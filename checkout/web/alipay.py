@@ -20,11 +20,22 @@ LONGEST = 256  # characters of a state or code: many more than any that is genui
 
 
 def has_bridge() -> bool:
-    """Whether this page may find the wallet's bridge; its script is then allowed, and drawn by show.html."""
-    if parts().alipay is None or device_of(request.user_agent.string) is not Device.IN_WALLET:
-        return False
+    """Whether this page may find the wallet's bridge, and ask Alipay who pays."""
+    return parts().alipay is not None and device_of(request.user_agent.string) is Device.IN_WALLET
+
+
+def bridge_for(row: PageRow, page: Page) -> dict[str, str | None] | None:
+    """What show.html needs to draw the script that asks who pays, which the policy then allows; None: nothing to ask.
+
+    A frame is not asked for: Alipay's own page would refuse to be shown in it, and has no sheet there.
+    """
+    if not has_bridge() or request.headers.get("Sec-Fetch-Dest") == "iframe":
+        return None
+    authorise = authorise_url(row, page)
+    if authorise is None and not parts().assets.pretends:
+        return None
     headers.allow_script(parts().assets.bridge_source)
-    return True
+    return {"authorise": authorise}
 
 
 def authorise_url(row: PageRow, page: Page) -> str | None:

@@ -1,6 +1,5 @@
 """How a page meets the shopper where they are: out of apps that open no wallet, with the time that is left, in time."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -76,19 +75,14 @@ def ending(row: PageRow, stage: Stage, now: datetime) -> dict[str, Any]:
     }
 
 
-def scripts_for(stage: Stage, agent: Agent, *, ends_soon: bool, embed: Sequence[str] = ()) -> tuple[str, ...]:
-    """By name, in the order in which they run; for sites that may embed, also the one that tells them the status."""
-    return (*_scripts_for(stage, agent, ends_soon=ends_soon), *(("embedded",) if embed else ()))
-
-
-def _scripts_for(stage: Stage, agent: Agent, *, ends_soon: bool) -> tuple[str, ...]:
+def scripts_for(stage: Stage, agent: Agent, *, ends_soon: bool) -> tuple[str, ...]:
+    """By name, in the order in which they run."""
     chosen = SCRIPTS.get(stage, ())
     if ends_soon and stage in TIMED:
         return ("deadline", *(name for name in chosen if name == "larger"))
-    if agent.app is App.ALIPAY and stage in (Stage.CHOOSE, Stage.WALLET, Stage.FAILED):
-        return ()  # inside Alipay the bridge's own script takes their place
     if stage is Stage.SCAN and agent.device is Device.DESKTOP:
         return (*chosen, "touch")
-    # A tap that should open the wallet; apps that keep it from opening have their way out lying open already.
+    # A tap that should open the wallet, from outside it; apps that keep it from opening have their way out lying open.
     taps = stage is Stage.WALLET or (agent.jumps and stage in (Stage.CHOOSE, Stage.FAILED))
+    taps = taps and agent.app is not App.ALIPAY
     return (*chosen, "stuck") if taps and agent.way_out is None else chosen

@@ -2,14 +2,19 @@
 
 import base64
 import hashlib
-import re
+import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import cast
 
 from markupsafe import Markup
 
+from config import ROOT
+
 CSS = ("tokens.css", "elements.css", "layout.css", "parts.css", "scan.css", "print.css")
-FOLDER = "pay"
+CORE = ("base.js", "refresh.js", "extra/press.js")
+START = Markup("run()")
 
 
 @dataclass(frozen=True)
@@ -28,56 +33,36 @@ class Assets:
     js_source: str
     bridge_js: Markup  # only for shoppers inside Alipay's app
     bridge_source: str
+    pretends: bool  # whether a pretend bridge stands in it
 
 
-def load_assets(static: Path, *, pretend_bridge: Path | None = None) -> Assets:
-    """Read, join and slim the files of static/pay/; once, at the start. In development a pretend bridge stands in."""
-    folder = static / FOLDER
-    css = Markup("").join(_sheet(folder / name) for name in CSS)
-    base = _script(folder / "base.js")
-    js = base + _script(folder / "refresh.js") + "run();"
-    base += "run();"
-    extra = {path.stem: _script(path) for path in sorted((folder / "extra").glob("*.js"))}
-    some = {path.stem: _sheet(path) for path in sorted((folder / "some").glob("*.css"))}
-    bridge = Markup("").join(_script(path) for path in (pretend_bridge, static / "alipay" / "sheet.js") if path)
+def load_assets(*, pretend_bridge: Path | None = None) -> Assets:
+    """Join the files of static/pay/ as they are sent; once, at the start. In development a pretend bridge stands in."""
+    css = Markup("").join(small(f"pay/{name}") for name in CSS)
+    some = {Path(name).stem: small(name) for name in _made() if name.startswith("pay/some/")}
+    extra = {Path(name).stem: small(name) for name in _made() if name.startswith("pay/extra/")}
+    js = Markup(";").join([*(small(f"pay/{name}") for name in CORE), START])
+    base = Markup(";").join([small("pay/base.js"), START])
+    bridge = small("alipay/sheet.js")
+    if pretend_bridge:
+        bridge = Markup(pretend_bridge.read_text()) + bridge  # noqa: S704 - our own file, not a stranger's text
     # The page's policy knows all of them from the start: the script of a later stage arrives with that stage.
     ours = " ".join(map(source_of, (js, base, *extra.values())))
-    return Assets(css, js, base, extra, some, source_of(css), ours, bridge, source_of(bridge))
+    return Assets(
+        css, js, base, extra, some, source_of(css), ours, bridge, source_of(bridge), pretends=pretend_bridge is not None
+    )
 
 
-def _sheet(path: Path) -> Markup:
-    return Markup(slim_css(path.read_text()))  # noqa: S704 - our own file
+def small(name: str) -> Markup:
+    """A script or style sheet below static/ as `make scripts` has made it small. KeyError if it never has."""
+    return Markup(_made()[name])  # noqa: S704 - our own file, not a stranger's text
 
 
-def _script(path: Path) -> Markup:
-    return Markup(slim_js(path.read_text()))  # noqa: S704 - our own file, not a stranger's text
+@cache
+def _made() -> dict[str, str]:
+    return cast(dict[str, str], json.loads((ROOT / "static" / "made.json").read_text("utf-8")))
 
 
 def source_of(text: str) -> str:
     """As a Content-Security-Policy names an inline script or style."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def slim_css(text: str) -> str:
-    """Without comments and the blanks that mean nothing; never touches strings with braces, which we do not write."""
-    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
-    text = re.sub(r"\s+", " ", text)
-    text = re.sub(r" ?([{};,]) ?", r"\1", text).replace(": ", ":")
-    return text.replace(";}", "}").strip()
-
-
-# A string or a template stays as it is; between them, blanks around these signs mean nothing, nor does a line's end
-# after them: every statement of ours ends with a semicolon or a brace.
-_KEPT = re.compile(r"""("[^"\n]*"|'[^'\n]*'|`[^`]*`)""")
-_SIGNS = re.compile(r"\s*(=>|===|!==|&&|\|\||[{}()\[\],;:?=<>*/|!])\s*")
-
-
-def slim_js(text: str) -> str:
-    """Without comments and without blanks that mean nothing; no name is changed."""
-    lines = (re.sub(r"\s// .*", "", line).strip() for line in text.splitlines())
-    code = "\n".join(line for line in lines if line and not line.startswith("//"))
-    return "".join(_slim(part) for part in _KEPT.split(code)) + "\n"
-
-
-def _slim(part: str) -> str:
-    return part if _KEPT.fullmatch(part) else _SIGNS.sub(r"\1", part).replace(";}", "}")

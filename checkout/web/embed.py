@@ -6,9 +6,8 @@ from flask import Blueprint, make_response, request
 from flask.typing import ResponseReturnValue
 
 from checkout.web import headers
-from checkout.web.assets import slim_js
+from checkout.web.assets import small
 from checkout.web.context import parts
-from config import ROOT
 
 bp = Blueprint("embed", __name__)
 
@@ -18,8 +17,7 @@ AN_HOUR = 3600
 @lru_cache(maxsize=8)
 def script_for(public_url: str) -> str:
     """With the one address that it opens written into it: no page of the shop can talk it into another."""
-    text = (ROOT / "static" / "embed" / "embed.js").read_text("utf-8")
-    return str(slim_js(text.replace("{pages}", f"{public_url}/pay/")))
+    return small("embed/embed.js").replace("{pages}", f"{public_url}/pay/")
 
 
 @bp.get("/embed.js")

@@ -1,19 +1,16 @@
 """The dress of the pages about links: a sheet and a script of their own, and the policy that knows them by hash."""
 
-import base64
-import hashlib
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from flask import Response, current_app, make_response, render_template, request
+from flask import Response, make_response, render_template, request
 from markupsafe import Markup
 
 from checkout.domain.text import plain
 from checkout.store.models import Merchant
 from checkout.web import headers, language
-from checkout.web.assets import slim_css, slim_js
+from checkout.web.assets import small, source_of
 from checkout.web.context import parts
 
 
@@ -46,7 +43,7 @@ def shop_name(merchant: Merchant) -> str:
 def draw(template: str, status: int = 200, *, script: str = "rest.js", **values: Any) -> Response:
     """A page with the shopper pages' sheet, ours behind it, and the one script that it names."""
     language.choose(None)
-    dress = dress_of(Path(current_app.root_path) / "static" / "links", parts().assets.css, script)
+    dress = dress_of(parts().assets.css, script)
     text = render_template(template, lang=language.current().value, assets=dress, **values)
     response = make_response(text, status)
     policy = headers.content_security_policy(dress.css_source, dress.js_source, (), framed=False)
@@ -56,12 +53,6 @@ def draw(template: str, status: int = 200, *, script: str = "rest.js", **values:
 
 
 @cache
-def dress_of(folder: Path, shoppers: Markup, script: str) -> Dress:
-    css = shoppers + Markup(slim_css((folder / "links.css").read_text()))  # noqa: S704 - our own file
-    js = Markup(slim_js((folder / script).read_text()))  # noqa: S704 - our own file
-    return Dress(css, js, _source(css), _source(js))
-
-
-def _source(text: str) -> str:
-    """As the CSP knows an inline text."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+def dress_of(shoppers: Markup, script: str) -> Dress:
+    css, js = shoppers + small("links/links.css"), small(f"links/{script}")
+    return Dress(css, js, source_of(css), source_of(js))

@@ -175,7 +175,7 @@ def _arrival(row: PageRow, stage: Stage, around: Surroundings) -> dict[str, Any]
         "next_poll_ms": schedule.next_poll_ms(age),
         "refresh_seconds": 3 if age < 300 else 10,
         "way_out": way_out(around.agent, f"{around.public_url}/pay/{row.id}") if stage in OFFERING else None,
-        "scripts": scripts_for(stage, around.agent, ends_soon=ends.get("ends_soon", False), embed=row.embed_origins),
+        "scripts": scripts_for(stage, around.agent, ends_soon=ends.get("ends_soon", False)),
     }
 
 

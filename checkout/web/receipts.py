@@ -80,11 +80,11 @@ def receipt_of(session_id: str) -> Receipt:
             Returned(one.amount, one.status is RefundStatus.SUCCEEDED, one.syssn, one.out_trade_no, one.created_at)
             for one in refunds
         ),
-        english=_in_english(),
+        english=in_english(),
     )
 
 
-def _in_english() -> dict[str, str]:
+def in_english() -> dict[str, str]:
     """The same labels once more: whoever checks a claim abroad reads no Chinese."""
     if language.current() is Lang.EN:
         return {}

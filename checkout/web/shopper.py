@@ -43,7 +43,7 @@ def show(session_id: str) -> ResponseReturnValue:
     device = device_of(request.user_agent.string)
     chooses = page.stage is Stage.CHOOSE and device in (Device.DESKTOP, Device.TABLET, Device.UNKNOWN)
     auto = only_wallet(row) if chooses else None
-    bridge = {"authorise": alipay.authorise_url(row, page)} if alipay.has_bridge() else None
+    bridge = alipay.bridge_for(row, page)
     return render_template("pay/show.html", page=page, assets=parts().assets, auto=auto, bridge=bridge)
 
 

@@ -4,6 +4,7 @@
   const FROM = new URL(PAGES).origin;
   const FINAL = ["paid", "expired", "cancelled"];
   const WORDS = { zh: ["结账", "关闭"], "zh-hk": ["結帳", "關閉"], en: ["Checkout", "Close"] };
+  const ALIPAY = /AliApp\(AP\/|AlipayClient(?!HK)/;
   const me = document.currentScript;
 
   const words = () => {
@@ -23,6 +24,8 @@
     const leave = () => location.assign(href);
     // Too small to read, or too old for a dialog: the whole window, from where return_url leads back.
     if (innerWidth < 300 || innerHeight < 400 || !self.HTMLDialogElement) return leave();
+    // Inside Alipay the app's own payment sheet opens on the whole window, never on a frame.
+    if (ALIPAY.test(navigator.userAgent)) return leave();
     const [title, close] = words();
     const id = /cs_\w+/.exec(href)[0];
     let last = { id, status: "open" };

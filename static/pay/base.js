@@ -3,16 +3,13 @@ const $ = (wanted) => document.querySelector(wanted);
 const main = $("main");
 const data = main.dataset;
 const all = (wanted, from = main) => [...from.querySelectorAll(wanted)];
+const hide = (wanted, yes) => all(wanted).forEach((one) => (one.hidden = yes));
+const make = (tag, more) => Object.assign(document.createElement(tag), more);
 const on = (event, act, where = self) => where.addEventListener(event, act);
 const tell = (name) => dispatchEvent(new Event(name));
-const say = (text) => ($("[data-news]").textContent = text);
+const say = (words) => ($("[data-news]").textContent = words);
 const ran = {};
 const run = () => {
-  for (const { text } of all("script")) {
-    if (ran[text]) continue;
-    const script = document.createElement("script");
-    script.text = text;
-    ran[text] = main.parentNode.appendChild(script);
-  }
+  for (const one of all("script")) ran[one.text] = ran[one.text] || main.parentNode.appendChild(make("script", { text: one.text }));
   tell("drawn");
 };

@@ -25,6 +25,7 @@ SHOP = "Lantern Street Tea"
 ALIPAY_APP = "2021003100000001"
 REFUSED = 555_12  # amounts that the sandbox takes as a request for trouble
 BROKEN = 555_15
+SLOW = 555_03
 
 
 def alipay_key() -> str:

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Request, Response
 from tests.browser.cast import PHONE, SOON, Person
 from tests.browser.ensemble import Ensemble
 from tests.servers import HttpServer
+from tests.stories.alipay import INSIDE
 
 pytestmark = pytest.mark.browser
 
@@ -103,7 +104,7 @@ def test_a_shopper_pays_inside_the_shops_page_by_keyboard(
     ada.page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     expect(ada.page.get_by_role("link", name="Pay now")).to_be_focused()
-    assert ada.page.evaluate("document.documentElement.style.overflow") == ""
+    ada.page.wait_for_function("document.documentElement.style.overflow === ''")
     assert ada.page.url.startswith(shop)
 
 
@@ -131,6 +132,28 @@ def test_a_window_that_is_too_small_shows_the_page_itself(
     ada.page.get_by_role("link", name="Pay now").click()
     ada.page.wait_for_url(session["url"])
     ada.sees("choose")
+
+
+def test_inside_alipay_the_sheet_opens_on_the_window_and_not_in_a_frame(
+    ensemble: Ensemble, person: Callable[..., Person], shop: str, session: dict[str, Any]
+) -> None:
+    ada = person(PHONE, user_agent=INSIDE)
+    ada.opens(f"{shop}/?pay={session['url']}")
+    ada.page.wait_for_function("self.Sampan")
+    ada.page.get_by_role("link", name="Pay now").click()
+    ada.page.wait_for_url(session["url"])
+    ada.page.locator("dialog button[value=sheet-pay]").click()
+    ada.sees("paid")
+    assert [attempt["pay_type"] for attempt in ensemble.session(session["id"])["attempts"]] == ["800107"]
+
+
+def test_a_frame_inside_alipay_asks_nobody_who_pays(ensemble: Ensemble, shop: str, session: dict[str, Any]) -> None:
+    """Its own page would refuse to stand there; a site that frames by itself still hears the status."""
+    inside, framed = {"User-Agent": INSIDE}, {"Sec-Fetch-Dest": "iframe"}
+    assert "data-authorise" in ensemble.get(session["url"], headers=inside).text
+    in_frame = ensemble.get(session["url"], headers=inside | framed).text
+    assert "data-authorise" not in in_frame
+    assert "sampan:hello" in in_frame
 
 
 def test_on_a_phone_the_wallet_opens_in_the_window_and_not_in_the_frame(

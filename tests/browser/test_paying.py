@@ -1,5 +1,6 @@
 """Ada pays: from the shop through her wallet and back, on a desktop and on a phone."""
 
+import json
 import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -8,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.cast import PHONE, SOON, Person
-from tests.browser.ensemble import Ensemble
+from tests.browser.ensemble import SLOW, Ensemble
 
 BOTH = pytest.mark.parametrize(("wallet", "pay_type"), [("alipay", "801101"), ("alipay_hk", "801514")])
 # The page writes down what it says, and from where it is left: it may be gone before we have looked.
@@ -19,6 +20,19 @@ DIARY = """() => {
     if (line) sessionStorage.said = line.textContent;
   };
   new MutationObserver(note).observe(main, { subtree: true, childList: true, attributes: true, characterData: true });
+}"""
+# Nobody can look at a page from outside while it waits for its next one. At the end it is put away and taken out again.
+WHILE_IT_WAITS = """() => {
+  const news = document.querySelector("[data-news]");
+  const wallets = () =>
+    [...document.querySelectorAll(".wallet")].map((one) => [one.querySelector("b").textContent, one.disabled]);
+  const seen = { before: wallets(), spoken: [] };
+  new MutationObserver(() => seen.spoken.push(news.textContent)).observe(news, { childList: true });
+  addEventListener("submit", () => setTimeout(() => {
+    seen.during = wallets();
+    dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));
+    sessionStorage.seen = JSON.stringify({ ...seen, after: wallets() });
+  }, 500));
 }"""
 
 
@@ -125,6 +139,22 @@ def test_ada_may_pay_on_the_desktop_itself_on_alipays_own_page(
     ada.page.wait_for_url(f"**/pay/{session_id}")
     ada.sees("paid")
     ada.is_thanked(ensemble)
+
+
+def test_a_pressed_wallet_says_what_happens_while_the_gateway_is_slow(
+    ensemble: Ensemble, person: Callable[..., Person]
+) -> None:
+    session = ensemble.open_session(amount=SLOW)
+    ada = person()
+    ada.opens(session["url"])
+    ada.page.evaluate(WHILE_IT_WAITS)
+    ada.picks("alipay_hk")
+    ada.sees("scan")
+    seen = json.loads(ada.page.evaluate("sessionStorage.seen"))
+    assert seen["before"] == seen["after"] == [["AlipayHK", False], ["Alipay", False]]
+    assert seen["during"] == [["Opening AlipayHK…", True], ["Alipay", True]]
+    assert seen["spoken"] == ["Opening AlipayHK…"]
+    assert len(ensemble.session(session["id"])["attempts"]) == 1
 
 
 def test_pressing_twice_is_pressing_once(ensemble: Ensemble, person: Callable[..., Person]) -> None:

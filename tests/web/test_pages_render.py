@@ -21,7 +21,7 @@ from checkout.web.headers import squeeze
 from checkout.web.looks import look_of
 from checkout.web.pages import Page
 from tests.gallery import ROOT, assets, draw, environment
-from tests.screens import BRAND, LOGO, at, scanning, screens
+from tests.screens import BRAND, LOGO, SHOP_SITE, at, scanning, screens
 
 SCREENS = list(screens())
 # Not `page`: that is a fixture of the browser's, and these tests need none.
@@ -114,8 +114,16 @@ def test_a_screen_is_light(name: str, template: str, shown: Page, lang: Lang) ->
     """10 KB over the wire, the merchant's logo apart; also with 24 items and a code of 512 letters."""
     html = drawn(name, lang)
     assert len(squeeze(html.replace(LOGO["png"], "").encode())) <= 10 * 1024
-    most = 4 if shown.agent == "in_wallet alipay" else 3  # the bridge to the wallet's own sheet comes on top
-    assert sum(map(len, re.findall(r"<script[^>]*>(.*?)</script>", html, re.DOTALL))) <= most * 1024
+    assert bytes_of_script(html) <= 3 * 1024
+
+
+@EVERY_SCREEN
+def test_a_screen_is_light_inside_a_shops_page_too(name: str, template: str, shown: Page) -> None:
+    assert bytes_of_script(draw(template, replace(shown, embed=SHOP_SITE), Lang.EN)) <= 3 * 1024
+
+
+def bytes_of_script(html: str) -> int:
+    return sum(len(text.encode()) for text in re.findall(r"<script[^>]*>(.*?)</script>", html, re.DOTALL))
 
 
 def test_a_brand_adds_little_more_than_its_logo_weighs() -> None:

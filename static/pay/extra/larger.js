@@ -1,6 +1,6 @@
 // The enlarged code is an address (#larger), so it works without a script; with one, Escape closes it too.
-on("keydown", ({ key }) => {
-  if (key !== "Escape" || location.hash !== "#larger") return;
+on("keydown", (event) => {
+  if (event.key !== "Escape" || location.hash !== "#larger") return;
   location.hash = "main";
   $(".enlarge a").focus();
 });

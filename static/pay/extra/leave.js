@@ -11,7 +11,7 @@
 
   const stay = (wanted) => {
     stays = true;
-    all("[data-countdown]").forEach((one) => (one.hidden = true));
+    hide("[data-countdown]", true);
     return $(wanted);
   };
   const tick = () => {

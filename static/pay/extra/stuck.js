@@ -8,9 +8,9 @@
     ways.scrollIntoView();
     say(ways.firstElementChild.textContent);
   };
-  on("click", ({ target }) => {
+  on("click", (event) => {
     stop();
-    if (target.closest("[data-jump]")) stuck = setTimeout(help, 2500);
+    if (event.target.closest("[data-jump]")) stuck = setTimeout(help, 2500);
   });
   on("visibilitychange", stop, document);
 }

@@ -1,2 +1,2 @@
 // An iPad that says Mac is known by its touch points: then the wallet may be on this very device.
-on("drawn", () => all("[data-touch]").forEach((one) => (one.hidden = !navigator.maxTouchPoints)));
+on("drawn", () => hide("[data-touch]", !navigator.maxTouchPoints));
