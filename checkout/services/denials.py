@@ -4,15 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
+from checkout.domain.api_keys import digest_of
 from checkout.domain.roles import May
 from checkout.services import throttling
-from checkout.services.chronicle import STRANGER, Detail, write_down
+from checkout.services.chronicle import STRANGER, Detail, by_merchant, write_down
 from checkout.store.people import Person
+from checkout.store.telling import ApiKey
 
-WITHIN = timedelta(minutes=15)
+WITHIN = timedelta(minutes=15)  # for people
+AN_HOUR = timedelta(hours=1)  # for keys: a shop's server tries again and again what it was denied
 
 
 class Denied(StrEnum):
@@ -24,6 +27,12 @@ class Denied(StrEnum):
     PROOF = "denied_proof"  # what needs a fresh proof, without one
     ROLE = "denied_role"
     SHOP = "denied_shop"  # one where they do not work, or that is not there: the log cannot tell which either
+
+    KEY = "denied_key"  # a call of the API with a key that was revoked, or whose last day is over
+    SCOPE = "denied_scope"  # one that its key may not make
+    OBJECT = (
+        "denied_object"  # one about a thing of another shop, or that is not there: the log cannot tell which either
+    )
 
 
 SIGNED_IN = frozenset({Denied.PROOF, Denied.ROLE, Denied.SHOP})
@@ -37,6 +46,16 @@ class Denial:
     email: str
     address: str
     needed: May | None = None
+
+
+@dataclass(frozen=True)
+class DeniedCall:
+    """One call of the API. `key` is what was sent as one, `call` the method and the rule, without what was typed."""
+
+    what: Denied
+    key: str
+    call: str
+    address: str
 
 
 def note(db: Session, denial: Denial, now: datetime) -> None:
@@ -57,6 +76,33 @@ def note(db: Session, denial: Denial, now: datetime) -> None:
             details["needed"] = needed
         actor = f"person/{person_id}" if denial.what in SIGNED_IN else STRANGER
         write_down(db, actor=actor, action=denial.what.value, subject=person_id, details=details, now=now)
+    db.commit()
+
+
+def was_given_out(connection: Connection, key: str) -> bool:
+    """Whether this is, or once was, a key of the API."""
+    return connection.scalar(select(ApiKey.id).where(ApiKey.digest == digest_of(key))) is not None
+
+
+def note_call(db: Session, denied: DeniedCall, now: datetime) -> None:
+    """The same for a call of the API, by key and within an hour; nothing about what is nobody's key. Commits.
+
+    Only the key's own shop reads of it. It never learns whether a thing is there and another shop's, and the other
+    shop's log cannot be filled by this one.
+    """
+    key = db.scalar(select(ApiKey).where(ApiKey.digest == digest_of(denied.key)))
+    if key is None:
+        return
+    times = throttling.tally(db, ("denied", denied.what, key.id), AN_HOUR, now)
+    if is_told(times):
+        details: dict[str, Detail] = {
+            "times": times,
+            "address": denied.address[:45],
+            "key": key.id,
+            "call": denied.call,
+        }
+        actor = STRANGER if denied.what is Denied.KEY else by_merchant(key.merchant_id)
+        write_down(db, actor=actor, action=denied.what.value, subject=key.merchant_id, details=details, now=now)
     db.commit()
 
 

@@ -36,6 +36,14 @@ def test_every_file_of_php_is_php() -> None:
     assert [one.stdout for one in done if one.returncode] == []
 
 
+def test_without_woocommerce_it_says_so_to_who_can_mend_it_and_does_nothing_else() -> None:
+    command = [interpreter("php"), str(TESTS / "alone.php")]
+    owner, clerk, rest = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")
+
+    assert re.fullmatch(r'<div class="notice notice-warning"><p>[^<]*needs WooCommerce[^<]*</p></div>', owner)
+    assert (clerk, json.loads(rest)) == ("", [[], []])
+
+
 BROWSER = """
 const told = { title: "AlipayHK &amp; Alipay", description: "Scan", supports: ["products", "refunds"] };
 let method;

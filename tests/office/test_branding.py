@@ -78,8 +78,9 @@ def test_what_is_typed_is_seen_in_every_state_before_it_is_saved_and_worn_afterw
     looks = {"name": "Tea & <b>Co", "banner": "#FC0", "accent": "ffe082"}
     assert sends(owner, PREVIEW, logo=png(), one_code="yes", **looks) == 200
     seen = documents(owner)
-    assert {name for name, _ in seen} == {*Stage, "one_code"}
+    assert {name for name, _ in seen} == {*Stage, "one_code", "receipt"}
     assert {theme for _, theme in seen} == {"light", "dark"}
+    assert "SPEXAMPLE" in seen["receipt", "light"]
     for page in seen.values():
         assert "--harbour:#ffcc00" in page
         assert "Tea &amp; &lt;b&gt;Co" in page

@@ -70,3 +70,6 @@ def test_one_payments_page_tells_the_whole_story(
     ):  # fmt: skip
         assert words in said, words
     assert "<form" not in viewer.text.partition('id="main"')[2], "a viewer has nothing to press"
+    bo.api("POST", f"/v1/checkout-sessions/{paid['id']}/refunds", {}, Idempotency_Key="all")
+    viewer.opens(viewer.at(f"/payments/{paid['id']}"))
+    assert viewer.sees().index("Asked for a refund") < viewer.sees().index("Refund of HK$88.00: queued")

@@ -29,6 +29,13 @@ PAGES = (
     "settings/api-keys",
     "settings/people",
 )
+BROKEN_ROWS = """
+() => {
+  const drawnAs = (element) => getComputedStyle(element).display;
+  const broken = (row) => drawnAs(row) === "table-row" && [...row.cells].some((it) => drawnAs(it) !== "table-cell");
+  return [...document.querySelectorAll("tr")].filter(broken).length;
+}
+"""
 EMAIL, NEWCOMER, PASSWORD = "bo@shop.example", "mei@shop.example", "four quiet boats at noon"
 
 
@@ -91,6 +98,11 @@ def test_an_owner_arrives_finds_an_order_refunds_a_part_and_reads_the_log(
     assert waiting.value.path().read_bytes().startswith(b"\xef\xbb\xbf")
 
 
+def broken_rows(page: Page) -> int:
+    """Rows drawn as a table with a cell that is drawn as something else, so that the line below it has a gap."""
+    return int(page.evaluate(BROKEN_ROWS))
+
+
 @pytest.mark.parametrize("settings", [{"viewport": {"width": 360, "height": 740}}, {"color_scheme": "dark"}])
 def test_every_page_fits_and_axe_finds_nothing(
     ensemble: Ensemble, person: Callable[..., Person], office: None, settings: dict[str, object]
@@ -103,6 +115,7 @@ def test_every_page_fits_and_axe_finds_nothing(
     for address in (page.url, *(f"{shop}/{path}" for path in PAGES)):
         page.goto(address)
         assert clerk.sideways() == 0, address
+        assert broken_rows(page) == 0, address
         assert Axe().run(page).response["violations"] == [], address
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sandbox import Scenario
 from tests.office.cast import Clerk
 from tests.stories.cast import Merchant, World
 from tests.stories.test_reviews import comes_late, comes_wrong, written
@@ -71,3 +72,19 @@ def test_money_that_does_not_fit_may_stay_or_go_and_is_never_accepted(
     assert decides(operator, wrong, "accept") == 409
     assert decides(operator, wrong, "close") == 303
     assert bo.reads(wrong)["review"] is False
+
+
+def test_money_that_the_gateway_says_has_gone_back_is_told_so_before_it_is_sent_once_more(
+    world: World, bo: Merchant, operator: Clerk
+) -> None:
+    session = bo.opens(reference="gone-back")
+    world.next(Scenario.RETURNED)
+    world.shopper(session).picks("alipay_hk")
+    world.pays(session)
+    world.passes(5)
+    operator.opens(operator.at("/reviews"))
+    assert "gone-back The gateway says that it was paid, and that the money has gone back" in operator.sees()
+    operator.opens(operator.at(f"/reviews/{session['id']}"))
+    assert "Ask QFPay before you send it once more" in operator.sees()
+    assert decides(operator, session, "close") == 303
+    assert world.violations() == []

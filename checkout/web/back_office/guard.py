@@ -19,8 +19,7 @@ from checkout.services.denials import Denial, Denied
 from checkout.services.endpoints import Errand
 from checkout.services.sign_ins import Browser, Visitor
 from checkout.store.models import Merchant
-from checkout.web import guards, headers, language
-from checkout.web.back_office import denying
+from checkout.web import denying, guards, headers, language
 from checkout.web.context import db, now, parts, reading_db
 
 View = TypeVar("View", bound=Callable[..., Any])

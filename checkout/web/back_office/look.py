@@ -17,7 +17,7 @@ from checkout.domain.text import plain
 from checkout.services import passkeys
 from checkout.store import office_queries
 from checkout.web import filters, language
-from checkout.web.assets import slim_css, slim_js
+from checkout.web.assets import small
 from checkout.web.back_office import asking, guard
 from checkout.web.back_office.guard import Open, needs
 from checkout.web.context import now, parts, reading_db
@@ -60,8 +60,8 @@ class Sheet:
 
 
 def install(app: Flask) -> None:
-    css = "".join(slim_css((FOLDER / name).read_text()) for name in CSS)
-    js = "".join(slim_js(path.read_text()) for path in sorted((FOLDER / "office").glob("*.js")))
+    css = "".join(small(name) for name in CSS)
+    js = ";\n".join(small(f"office/{path.name}") for path in sorted((FOLDER / "office").glob("*.js")))
     digest = hashlib.sha256((css + js).encode()).hexdigest()[:16]
     app.add_template_filter(plain)
     app.add_template_filter(datetime.fromisoformat, "from_rfc")

@@ -25,9 +25,11 @@ from checkout.web.back_office import look
 from checkout.web.context import now, parts
 from checkout.web.looks import look_of
 from checkout.web.pages import Page, Surroundings, build_page
+from checkout.web.receipts import Paid, Receipt, in_english
 
 THEMES = ("light", "dark")
-ONE_CODE = "one_code"  # beside the stages: the choice with one code for all wallets, at a desk
+# Beside the stages: the choice with one code for all wallets, at a desk; what can be printed of a payment.
+ONE_CODE, RECEIPT = "one_code", "receipt"
 SESSION = "cs_example"
 POLICY = (
     "default-src 'none'; style-src 'self'{hashes}; img-src data:; form-action 'none'; base-uri 'none'; "
@@ -124,16 +126,22 @@ def _screens(merchant: Merchant, brand: Brand, *, one_code: bool) -> Iterator[Sc
         if stage is Stage.CHOOSE and one_code and len(merchant.choices) > 1:
             page = _page(merchant, brand, stage, device=Device.DESKTOP)
             yield Screen(ONE_CODE, _documents(replace(page, one_code=_code(parts().config.PUBLIC_URL)[0])))
+        if stage is Stage.PAID:
+            page = replace(_page(merchant, brand, stage), receipt=_receipt(merchant))
+            yield Screen(RECEIPT, _documents(page, "pay/receipt.html"))
 
 
-def _documents(page: Page) -> tuple[tuple[str, str], ...]:
-    return tuple((theme, _document(page, theme)) for theme in THEMES)
-
-
-def _document(page: Page, theme: str) -> str:
+def _documents(page: Page, template: str = "pay/show.html") -> tuple[tuple[str, str], ...]:
     """As the shopper's browser would get it, but in one theme whatever the browser prefers."""
-    drawn = render_template("pay/show.html", page=page, assets=parts().assets, auto=None, bridge=None)
-    return SCRIPTS.sub("", in_theme(drawn, theme))
+    drawn = SCRIPTS.sub("", render_template(template, page=page, assets=parts().assets, auto=None, bridge=None))
+    return tuple((theme, in_theme(drawn, theme)) for theme in THEMES)
+
+
+def _receipt(merchant: Merchant) -> Receipt:
+    """Of the example: one payment, nothing sent back."""
+    wallet = WALLETS[_wallets(merchant)[0]].label
+    paid = Paid("payment", wallet, EXAMPLE["amount"], "20260310180000020000000001", "SPEXAMPLE", now())
+    return Receipt(SESSION, payments=(paid,), refunds=(), english=in_english())
 
 
 def _page(merchant: Merchant, brand: Brand, stage: Stage, device: Device | None = None) -> Page:
@@ -157,7 +165,7 @@ def _page(merchant: Merchant, brand: Brand, stage: Stage, device: Device | None 
 
 def _row(merchant: Merchant, stage: Stage, device: Device) -> PageRow:
     moment, address = now(), parts().config.PUBLIC_URL
-    wallets = [choice.code for choice in merchant.choices] or list(WALLETS)
+    wallets = _wallets(merchant)
     moments = ("created_at", "paid_at", "attempt_created_at", "attempt_asked_at", "attempt_answered_at")
     ends = dict.fromkeys(("expires_at", "attempt_ends_at"), moment + timedelta(minutes=30))
     code, modules = _code(address)
@@ -172,6 +180,10 @@ def _row(merchant: Merchant, stage: Stage, device: Device) -> PageRow:
         "attempt_qr_modules": modules,
     }
     return cast(PageRow, SimpleNamespace(**(EXAMPLE | dict.fromkeys(moments, moment) | ends | its | ROWS[stage])))
+
+
+def _wallets(merchant: Merchant) -> list[str]:
+    return [choice.code for choice in merchant.choices] or list(WALLETS)
 
 
 @lru_cache(maxsize=8)

@@ -7,7 +7,7 @@ from wtforms.validators import InputRequired, Length
 
 from checkout.domain.errors import Invalid, Refused
 from checkout.domain.roles import May, StaffRole
-from checkout.services import people, sign_ins
+from checkout.services import api_keys, people, sign_ins
 from checkout.store import office_queries
 from checkout.web.back_office import guard
 from checkout.web.back_office.account import ProofForm
@@ -70,6 +70,7 @@ def log() -> ResponseReturnValue:
         tabs=tabs(),
         entries=entries[:ROWS],
         names=names,
+        keys={key.id: f"{key.name} …{key.hint or key.id}" for key in api_keys.keys_of(reading_db(), guard.shop().id)},
         before=entries[ROWS - 1].id if len(entries) > ROWS else None,
     )
 

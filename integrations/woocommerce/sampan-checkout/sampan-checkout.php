@@ -21,6 +21,15 @@ defined('ABSPATH') || exit;
 
 const PLUGIN_FILE = __FILE__;
 
+/** Above each page of wp-admin, for those who can switch WooCommerce on. Without it there is nothing that we could do. */
+function say_what_is_missing(): void
+{
+    if (current_user_can('activate_plugins')) {
+        $text = __('Sampan Checkout needs WooCommerce, which is not active: no shopper is offered AlipayHK or Alipay.', 'sampan-checkout');
+        echo '<div class="notice notice-warning"><p>' . esc_html($text) . '</p></div>';
+    }
+}
+
 // Orders are read and written through WooCommerce's own objects only, so they may live in either kind of table.
 add_action('before_woocommerce_init', static function (): void {
     if (class_exists(\Automattic\WooCommerce\Utilities\FeaturesUtil::class)) {
@@ -35,7 +44,8 @@ add_action('init', static function (): void {
 
 add_action('plugins_loaded', static function (): void {
     if (!class_exists('WC_Payment_Gateway')) {
-        return; // WooCommerce is switched off
+        add_action('admin_notices', __NAMESPACE__ . '\\say_what_is_missing');
+        return;
     }
     if (!class_exists(\Sampan\Client::class)) {
         require_once __DIR__ . '/includes/Sampan.php';
