@@ -82,9 +82,10 @@ class Worker:
             thread.join(max(deadline - time.monotonic(), 0))
 
     def wait(self) -> None:
-        # Not for ever at once: a signal that another thread took is only noticed when this one wakes.
-        while not self._stopping.wait(1.0):
-            pass
+        # Not for ever at once: a signal that another thread took is only noticed when this one wakes. And not by the
+        # event: its lock might be this thread's own in the moment in which a signal's handler sets it.
+        while not self._stopping.is_set():
+            time.sleep(0.5)
 
     def ask_to_stop(self) -> None:
         self._stopping.set()

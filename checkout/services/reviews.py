@@ -68,7 +68,7 @@ def _reasons_to_look(session_id: str) -> tuple[Select[str], ...]:
             Refund.session_id == session_id,
             Refund.status == RefundStatus.FAILED,
             Refund.cause != "merchant",
-            Refund.failure_code.not_in(NOTHING_LEFT),
+            func.coalesce(Refund.failure_code, "").not_in(NOTHING_LEFT),
         ),
     )
 

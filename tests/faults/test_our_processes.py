@@ -1,7 +1,6 @@
 """F29 and F30: our own processes killed, reloaded and stopped in the middle."""
 
 import os
-import random
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -20,10 +19,9 @@ from checkout.store.models import CheckoutSession
 from sandbox import deliver_due
 from tests.processes.cast import PATIENCE, Deployment
 from tests.proofs.killing import Round
-from tests.proofs.nursery import Nursery
 from tests.proofs.scale import scale
-from tests.proofs.stage import differences, settled_in
-from tests.servers import HttpServer, Process, wait_until
+from tests.proofs.stage import differences
+from tests.servers import Process, wait_until
 from tests.stories.cast import Inbox
 
 REFUND = "/trade/v1/refund"
@@ -36,21 +34,6 @@ MINUTE, HOUR = 60, 3600
 def deployment(database_url: str) -> Iterator[Deployment]:
     with Deployment(database_url) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as started:
-        yield started
-
-
-@pytest.fixture
-def round_of_kills(
-    database_url: str, tmp_path: Path, hooks: HttpServer, inboxes: dict[str, Inbox], nursery: Nursery
-) -> Iterator[tuple[Round, Inbox]]:
-    inbox = inboxes["/our-processes"] = Inbox()
-    with settled_in(database_url, tmp_path / "ledger.db", hooks, inbox, "/our-processes") as stage:
-        yield Round(stage, nursery, random.Random(7)), inbox
 
 
 # --- F29: kill -9. Every point, alone and in pairs: tests/proofs/test_kills.py

@@ -6,15 +6,12 @@ from typing import Any
 import pytest
 
 from sandbox import Scenario
-from tests.faults.test_our_processes import HOUR, MINUTE, round_of_kills
+from tests.faults.test_our_processes import HOUR, MINUTE
 from tests.processes.cast import PAY
 from tests.proofs.killing import LATER, Round
 from tests.proofs.nursery import KILLED, Errand
 from tests.proofs.stage import PAID, differences
 from tests.stories.cast import NOON, PHONE, Inbox, Merchant, Shopper, World
-
-__all__ = ["round_of_kills"]
-
 
 # --- F31: pressed twice
 
