@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from sqlalchemy import ColumnElement, case, select, update
+from sqlalchemy import ColumnElement, case, or_, select, update
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -230,6 +230,10 @@ def _take_in_one(db: Session, asking: Asking, attempt: Attempt, answers: Answers
         crash_point("enquiry.before_commit")
     fresh = db.get_one(Attempt, attempt.id, populate_existing=True)
     _flag_the_undecided(db, asking.terms, fresh, asked_at, now)
+    if heard:  # what was decided was decided by a question of that moment, whoever has asked since (safety.md I9)
+        older = or_(Attempt.answered_at.is_(None), Attempt.answered_at < asked_at)
+        evidence = update(Attempt).where(Attempt.id == attempt.id, older).values(answered_at=asked_at)
+        db.execute(evidence.execution_options(synchronize_session=False))
     next_at = _unless_hinted(asked_at, _next_at(db, fresh, asked_at, now))
     # `asked_at` moves to the end of the call: whatever slowed it, two seconds lie between two on the wire.
     values = {"next_at": next_at, "asked_at": now, "answered_at": asked_at, "tries": 0}

@@ -127,3 +127,20 @@ def test_two_workers_at_once_book_a_payment_once(played: Sequence) -> None:
     played.world.meanwhile.acts.append((False, played.sleeps))
     played.world.asks()
     assert statuses(played, "payment") == ["accepted"]
+
+
+def test_what_a_late_answer_decides_has_its_question_in_the_books(played: Sequence) -> None:
+    """A worker slept past its lease and closed a code by its answer, after another had asked and heard nothing."""
+    played._open(HOLD, None)
+    played.pick(played.opened[0], "alipay_hk", Device.MOBILE)
+    played.world.goes_on(timedelta(minutes=40))
+
+    def another_asks_in_vain() -> None:
+        played.world.goes_on(timedelta(minutes=5))
+        played.world.waiting.arm("enquiry: time-out")
+        played.world.asks()
+
+    played.world.meanwhile.acts.append((False, another_asks_in_vain))
+    played.world.asks()
+    assert statuses(played, "attempt") == ["closed"]
+    played.audits()

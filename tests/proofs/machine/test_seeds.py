@@ -12,6 +12,8 @@ __all__ = ["hard_world"]
 FOUND = {  # with the number of steps that a sequence had then: another number makes other sequences of the same seed
     # The answer to the payment call was lost and a first scan declined: the session ended while the code could be paid.
     1373454524: (50, "tests/stories/test_not_knowing.py"),
+    # The answer to a worker that had slept past its lease closed a code, and nothing said when it had asked.
+    1800122373: (100, "tests/proofs/machine/test_found.py"),
 }
 
 
