@@ -1,5 +1,6 @@
 """What a view may ask for: the parts that the composition root joined, and this request's own database session."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +8,7 @@ from typing import cast
 
 from flask import Flask, current_app, g
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from checkout.domain.vault import Vault
@@ -16,6 +18,8 @@ from checkout.services.terms import Terms
 from checkout.services.webhooks import WebhookSender
 from checkout.web.assets import Assets
 from config import Config
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,11 @@ def reading_db() -> Session:
 def close_db(_error: BaseException | None = None) -> None:
     for name in ("db", "reading_db"):
         if session := g.pop(name, None):
-            session.close()
+            try:
+                session.close()
+            except SQLAlchemyError as error:  # the answer is made: a line that breaks now must not take it away
+                log.warning("a connection broke when it was given back: %s", error.__cause__ or type(error).__name__)
+                session.invalidate()
 
 
 def now() -> datetime:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
+from flask import g
 from sqlalchemy import text
 
 from sandbox import Trouble
@@ -82,3 +83,24 @@ def test_others_write_while_a_password_is_worked_on(
     clerk.opens("/merchant/me")
     clerk.sends("/merchant/me/password", proof=PASSWORD, password="five quiet boats at noon")
     assert len(written) >= 3
+
+
+def test_a_line_to_the_database_that_breaks_after_the_answer_takes_no_answer_away(
+    world: World, bo: Merchant, ada: Shopper, session: dict[str, Any]
+) -> None:
+    """Found by ten minutes of bad weather: who had just picked a wallet read gunicorn's own "Internal Server Error"."""
+    broken: list[str] = []
+
+    def breaks(_: BaseException | None) -> None:
+        for name in ("db", "reading_db"):
+            if held_by_the_request := g.get(name):
+                held_by_the_request.connection().connection.driver_connection.close()
+                broken.append(name)
+
+    world.app.teardown_appcontext_funcs.append(breaks)  # called before ours, which gives them back
+    assert ada.asks("GET", ada.path).status_code == 200
+    assert ada.picks("alipay_hk").status_code == 303
+    world.app.teardown_appcontext_funcs.remove(breaks)
+    assert broken
+    assert bo.reads(session)["status"] == "open"
+    assert held(world) == 0
