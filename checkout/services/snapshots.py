@@ -34,7 +34,8 @@ def snapshots(db: Session, terms: Terms, sessions: Sequence[CheckoutSession]) ->
     """The same for a page of them: three questions to the database, however many they are; none for none."""
     if not sessions:
         return []
-    attempts, payments, refunds = _of(db, Attempt, sessions), _of(db, Payment, sessions), _of(db, Refund, sessions)
+    # What refers to others first: between two questions somebody may book a payment and send it back.
+    refunds, payments, attempts = _of(db, Refund, sessions), _of(db, Payment, sessions), _of(db, Attempt, sessions)
     return [
         _snapshot(terms, one, attempts.get(one.id, []), payments.get(one.id, []), refunds.get(one.id, []))
         for one in sessions
