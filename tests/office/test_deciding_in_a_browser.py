@@ -46,7 +46,7 @@ def test_money_that_does_not_fit_waits_for_a_person_who_sends_it_back(ensemble: 
     assert [one["amount"] for one in now()["refunds"]] == [SHORT_BY_A_CENT - 1]
     assert (now()["status"], now()["review"]) != ("paid", True)
     page.get_by_role("link", name="Settings").click()
-    page.get_by_role("link", name="Log").click()
+    page.get_by_role("link", name="Log", exact=True).click()
     expect(page.locator("table")).to_contain_text("A cent is missing")
 
 
