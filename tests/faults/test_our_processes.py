@@ -26,7 +26,6 @@ from tests.stories.cast import Inbox
 
 REFUND = "/trade/v1/refund"
 AFTER_THE_LEASE = 70.0  # seconds: a refund's, the longest, lasts 60
-KINDS_OF_STRIKES = 4
 MINUTE, HOUR = 60, 3600
 
 
@@ -103,7 +102,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def test_f30_reloads_stops_and_kills_of_the_web_processes_under_load_lose_nothing(deployment: Deployment) -> None:
-    strikes = 200 if scale().release else KINDS_OF_STRIKES
+    strikes = 200 if scale().release else 5
     crowd = Crowd(deployment)
     with ThreadPoolExecutor(3) as shoppers, deployment.worker() as worker, ExitStack() as stack:
         web = stack.enter_context(deployment.gunicorn(workers=2))
@@ -131,7 +130,7 @@ def test_f30_reloads_stops_and_kills_of_the_web_processes_under_load_lose_nothin
 
 def strike(deployment: Deployment, stack: ExitStack, web: Process, number: int) -> Process:
     """By turns a reload, the sudden death of one worker, an orderly stop, and the sudden death of all."""
-    match number % KINDS_OF_STRIKES:
+    match number % 4:
         case 0:
             web.send(signal.SIGHUP)
             return web

@@ -67,6 +67,7 @@ def test_who_finds_work_hurries_the_next_until_all_are_there() -> None:
         kind.hurry()
         wait_until(lambda: len(busy) == 4, SOON, lambda: f"only {len(busy)} came")
         released.set()
+    assert len(busy) == 4
 
 
 def test_who_stops_wakes_everybody() -> None:
