@@ -30,9 +30,7 @@ class Denied(StrEnum):
 
     KEY = "denied_key"  # a call of the API with a key that was revoked, or whose last day is over
     SCOPE = "denied_scope"  # one that its key may not make
-    OBJECT = (
-        "denied_object"  # one about a thing of another shop, or that is not there: the log cannot tell which either
-    )
+    OBJECT = "denied_object"  # one about a thing of another shop, or that is not there: the log cannot tell either
 
 
 SIGNED_IN = frozenset({Denied.PROOF, Denied.ROLE, Denied.SHOP})

@@ -39,8 +39,7 @@ class Assets:
 def load_assets(*, pretend_bridge: Path | None = None) -> Assets:
     """Join the files of static/pay/ as they are sent; once, at the start. In development a pretend bridge stands in."""
     css = Markup("").join(small(f"pay/{name}") for name in CSS)
-    some = {Path(name).stem: small(name) for name in _made() if name.startswith("pay/some/")}
-    extra = {Path(name).stem: small(name) for name in _made() if name.startswith("pay/extra/")}
+    some, extra = small_ones("pay/some"), small_ones("pay/extra")
     js = Markup(";").join([*(small(f"pay/{name}") for name in CORE), START])
     base = Markup(";").join([small("pay/base.js"), START])
     bridge = small("alipay/sheet.js")
@@ -56,6 +55,12 @@ def load_assets(*, pretend_bridge: Path | None = None) -> Assets:
 def small(name: str) -> Markup:
     """A script or style sheet below static/ as `make scripts` has made it small. KeyError if it never has."""
     return Markup(_made()[name])  # noqa: S704 - our own file, not a stranger's text
+
+
+def small_ones(folder: str, kind: str = "") -> dict[str, Markup]:
+    """All of one folder (of one kind, such as `.js`), by their names without an ending."""
+    below = (Path(name) for name in _made())
+    return {path.stem: small(str(path)) for path in below if str(path.parent) == folder and path.suffix.endswith(kind)}
 
 
 @cache

@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -17,14 +16,13 @@ from checkout.domain.text import plain
 from checkout.services import passkeys
 from checkout.store import office_queries
 from checkout.web import filters, language
-from checkout.web.assets import small
+from checkout.web.assets import small, small_ones
 from checkout.web.back_office import asking, guard
 from checkout.web.back_office.guard import Open, needs
 from checkout.web.context import now, parts, reading_db
 
 bp = Blueprint("look", __name__)
 
-FOLDER = Path(__file__).resolve().parents[3] / "static"
 CSS = (
     "pay/tokens.css",
     "office/plain.css",
@@ -61,7 +59,7 @@ class Sheet:
 
 def install(app: Flask) -> None:
     css = "".join(small(name) for name in CSS)
-    js = ";\n".join(small(f"office/{path.name}") for path in sorted((FOLDER / "office").glob("*.js")))
+    js = ";\n".join(small_ones("office", ".js").values())
     digest = hashlib.sha256((css + js).encode()).hexdigest()[:16]
     app.add_template_filter(plain)
     app.add_template_filter(datetime.fromisoformat, "from_rfc")
