@@ -137,6 +137,7 @@ LONG: dict[str, Any] = {
     "items": tuple((f"Item {n}: a thing with a long enough name to wrap", n, 1234500 * n) for n in range(1, 25)),
     "reference": "REFERENCE-" + "0123456789" * 5,
 }
+ENDING: dict[str, Any] = {"ends_in": 161, "ends_soon": True}
 
 
 def screens() -> Iterator[tuple[str, str, Page]]:
@@ -175,7 +176,12 @@ def screens() -> Iterator[tuple[str, str, Page]]:
     twice = replace(RECEIPT, payments=(PAID, replace(PAID, kind="surplus")), refunds=(SENT_BACK,))
     yield "receipt", "pay/receipt.html", at(Stage.PAID, **paid)
     yield "receipt-long", "pay/receipt.html", at(Stage.PAID, **(paid | {"receipt": twice}), **LONG)
-    yield from arrivals()
+    for more in (arrivals, inside_alipay, in_trouble, worn_and_framed, sessionless):
+        yield from more()
+
+
+def sessionless() -> Iterator[tuple[str, str, Page]]:
+    """What is shown where nothing was found, or nothing can be done."""
     yield "not-found", "pay/not_found.html", PAGE
     yield "error", "pay/error.html", PAGE
     yield "refused", "pay/refused.html", PAGE
@@ -187,10 +193,9 @@ def arrivals() -> Iterator[tuple[str, str, Page]]:
     show = "pay/show.html"
     code = scanning(250)
     phone = replace(code, link="https://globalmapi.example/pay?id=1")
-    ending: dict[str, Any] = {"ends_in": 161, "ends_soon": True}
-    yield "scan-ending", show, at(Stage.SCAN, attempt=code, renewable=True, **ending)
-    yield "wallet-ending", show, at(Stage.WALLET, **PHONE, attempt=phone, renewable=True, **ending)
-    yield "choose-ending", show, at(Stage.CHOOSE, **ending)
+    yield "scan-ending", show, at(Stage.SCAN, attempt=code, renewable=True, **ENDING)
+    yield "wallet-ending", show, at(Stage.WALLET, **PHONE, attempt=phone, renewable=True, **ENDING)
+    yield "choose-ending", show, at(Stage.CHOOSE, **ENDING)
     yield "scan-tablet", show, at(Stage.SCAN, agent="tablet", attempt=code)
     yield "scan-unknown", show, at(Stage.SCAN, agent="unknown", attempt=code)
     for app in ("wechat", "line", "messenger", "facebook"):
@@ -201,31 +206,44 @@ def arrivals() -> Iterator[tuple[str, str, Page]]:
         }
         yield f"choose-{app}", show, at(Stage.CHOOSE, **inside)
         yield f"wallet-{app}", show, at(Stage.WALLET, attempt=phone, **inside)
-    inside_alipay: dict[str, Any] = {"mobile": True, "agent": "in_wallet alipay"}
-    sheet = replace(phone, wallet="alipay", label="Alipay", link=None, trade="2025031422001")
-    yield "choose-alipay", show, at(Stage.CHOOSE, **inside_alipay)
-    yield "wallet-alipay", show, at(Stage.WALLET, **inside_alipay, attempt=sheet)
-    refused = {"wallets": BOTH[::-1], "attempt": replace(ATTEMPT, wallet="alipay", label="Alipay", failure="refused")}
-    yield "wallet-alipay-ending", show, at(Stage.WALLET, **inside_alipay, attempt=sheet, **ending)
-    yield "failed-alipay", show, at(Stage.FAILED, **inside_alipay, **refused)
     yield "scanned", "pay/scanned.html", at(Stage.CHOOSE, **PHONE)
-    yield (
-        "choose-trouble",
-        show,
-        at(Stage.CHOOSE, wallets=(("alipay", "Alipay", ""), ("alipay_hk", "AlipayHK", "trouble"))),
-    )
+    yield "elsewhere", "pay/elsewhere.html", at(Stage.CHOOSE)
+    yield "elsewhere-long", "pay/elsewhere.html", at(Stage.CHOOSE, **PHONE, **LONG)
+
+
+def inside_alipay() -> Iterator[tuple[str, str, Page]]:
+    """In Alipay's own app, where its sheet opens."""
+    show = "pay/show.html"
+    inside: dict[str, Any] = {"mobile": True, "agent": "in_wallet alipay"}
+    sheet = replace(scanning(250), wallet="alipay", label="Alipay", link=None, trade="2025031422001")
+    yield "choose-alipay", show, at(Stage.CHOOSE, **inside)
+    yield "wallet-alipay", show, at(Stage.WALLET, **inside, attempt=sheet)
+    refused = {"wallets": BOTH[::-1], "attempt": replace(ATTEMPT, wallet="alipay", label="Alipay", failure="refused")}
+    yield "wallet-alipay-ending", show, at(Stage.WALLET, **inside, attempt=sheet, **ENDING)
+    yield "failed-alipay", show, at(Stage.FAILED, **inside, **refused)
+
+
+def in_trouble() -> Iterator[tuple[str, str, Page]]:
+    """When a wallet has had errors, or does not answer."""
+    show = "pay/show.html"
+    trouble = (("alipay", "Alipay", ""), ("alipay_hk", "AlipayHK", "trouble"))
+    yield "choose-trouble", show, at(Stage.CHOOSE, wallets=trouble)
     silent = (("alipay_hk", "AlipayHK", "silent"), ("alipay", "Alipay", "silent"))
     yield "choose-silent", show, at(Stage.CHOOSE, wallets=silent)
     down = replace(ATTEMPT, failure="unavailable")
     yield "failed-silent", show, at(Stage.FAILED, **PHONE, attempt=down, wallets=silent)
+
+
+def worn_and_framed() -> Iterator[tuple[str, str, Page]]:
+    """In a merchant's colours, and inside a merchant's page."""
+    show = "pay/show.html"
+    code = scanning(250)
     for name, stage in (("choose-branded", Stage.CHOOSE), ("scan-branded", Stage.SCAN), ("paid-branded", Stage.PAID)):
         yield name, show, at(stage, attempt=code, look=look_of(BRAND), merchant_told=True, paid_at=PAID_AT)
     long = look_of(BRAND | {"name": LONG["shop"]})
     yield "scan-branded-large", show, at(Stage.SCAN, attempt=scanning(512), look=long, **LONG)
     yield "choose-embedded", show, at(Stage.CHOOSE, **PHONE, embed=SHOP_SITE)
     yield "scan-embedded", show, at(Stage.SCAN, attempt=code, embed=SHOP_SITE)
-    yield "elsewhere", "pay/elsewhere.html", at(Stage.CHOOSE)
-    yield "elsewhere-long", "pay/elsewhere.html", at(Stage.CHOOSE, **PHONE, **LONG)
 
 
 def side_screens() -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -70,14 +70,7 @@ def log_of(world: World, bo: Merchant) -> list[tuple[str, Any]]:
         return [(action, details["changed"]) for action, details in rows]
 
 
-def test_what_is_typed_is_seen_in_every_state_before_it_is_saved_and_worn_afterwards(
-    world: World, bo: Merchant, owner: Clerk
-) -> None:
-    ada = world.shopper(bo.opens())
-    plain = ada.page()
-    looks = {"name": "Tea & <b>Co", "banner": "#FC0", "accent": "ffe082"}
-    assert sends(owner, PREVIEW, logo=png(), one_code="yes", **looks) == 200
-    seen = documents(owner)
+def check_every_state_wears_it(seen: dict[tuple[str, str], str]) -> None:
     assert {name for name, _ in seen} == {*Stage, "one_code", "receipt"}
     assert {theme for _, theme in seen} == {"light", "dark"}
     assert "SPEXAMPLE" in seen["receipt", "light"]
@@ -85,6 +78,16 @@ def test_what_is_typed_is_seen_in_every_state_before_it_is_saved_and_worn_afterw
         assert "--harbour:#ffcc00" in page
         assert "Tea &amp; &lt;b&gt;Co" in page
         assert '<img class="logo" src="data:image/png;base64,' in page
+
+
+def test_what_is_typed_is_seen_in_every_state_before_it_is_saved_and_worn_afterwards(
+    world: World, bo: Merchant, owner: Clerk
+) -> None:
+    ada = world.shopper(bo.opens())
+    plain = ada.page()
+    looks = {"name": "Tea & <b>Co", "banner": "#FC0", "accent": "ffe082"}
+    assert sends(owner, PREVIEW, logo=png(), one_code="yes", **looks) == 200
+    check_every_state_wears_it(documents(owner))
     assert ada.page() == plain
     assert stored(world, bo).branding == {}
     assert log_of(world, bo) == []

@@ -151,6 +151,13 @@ def colour_of(page: Page, state: str, part: str) -> str:
     return str(inside.locator(part).first.evaluate("(one) => getComputedStyle(one).backgroundColor"))
 
 
+def check_the_colours(page: Page) -> None:
+    for state in ("choose.light", "scan.dark", "paid.light", "unknown.dark"):
+        assert colour_of(page, state, ".order") == "rgb(122, 31, 61)", state
+    assert colour_of(page, "unknown.dark", "main .button") == "rgb(255, 204, 102)", "in the dark it can be read"
+    assert colour_of(page, "unknown.light", "main .button") != "rgb(255, 204, 102)", "on white it cannot"
+
+
 def test_an_owner_sees_new_colours_in_every_state_saves_them_and_a_shopper_meets_them(
     ensemble: Ensemble, person: Callable[..., Person], office: None, tmp_path: Path
 ) -> None:
@@ -170,10 +177,7 @@ def test_an_owner_sees_new_colours_in_every_state_saves_them_and_a_shopper_meets
     expect(sheet.locator("[data-screen='paid.dark']").content_frame.locator("img.logo")).to_have_attribute(
         "width", "80"
     )
-    for state in ("choose.light", "scan.dark", "paid.light", "unknown.dark"):
-        assert colour_of(page, state, ".order") == "rgb(122, 31, 61)", state
-    assert colour_of(page, "unknown.dark", "main .button") == "rgb(255, 204, 102)", "in the dark it can be read"
-    assert colour_of(page, "unknown.light", "main .button") != "rgb(255, 204, 102)", "on white it cannot"
+    check_the_colours(page)
     page.get_by_role("button", name="Preview").focus()
     page.keyboard.press("Tab")
     page.keyboard.press("PageDown")
