@@ -32,7 +32,7 @@ prove: .venv/.test ## the proofs about money at release scale (hours); prints a 
 coverage: .venv/.test ## every branch of the modules that decide about money, reached on SQLite; fails below 100 %
 	PYTEST_DEBUG_TEMPROOT=$(IN_MEMORY) .venv/bin/pytest -q -n $(AT_ONCE) -p no:randomly \
 		-k "not postgresql" -m "not postgres" --cov --cov-config=tests/money.coveragerc --cov-report=term \
-		tests/domain tests/gateway tests/services tests/stories tests/store/test_moves.py
+		tests/domain tests/gateway tests/services tests/stories tests/hostile tests/faults tests/store/test_moves.py
 
 mutants: .venv/.test ## break the money modules line by line and see which change no test notices (hours; ARGS="checkout.store*")
 	@PYTEST_DEBUG_TEMPROOT=$(IN_MEMORY) .venv/bin/mutmut run $(ARGS); .venv/bin/mutmut results
