@@ -102,6 +102,14 @@ def test_inside_the_wallet_parameters_lead_there() -> None:
     assert (accepted.kind, json.loads(accepted.target)) == (Kind.PAY_PARAMS, {"tradeNO": "2026"})
 
 
+def test_whatever_else_stands_in_the_parameters_can_be_written_into_a_page() -> None:
+    params = b'"pay_params": {"tradeNO": "2026", "rate": 1.10, "shop": "\xe8\x8c\xb6"}'
+    body = json.dumps(without("pay_url", "pay_type")).encode()[:-1] + b", " + params + b"}"
+    accepted = outcome(body, replace(ORDER, pay_type="800107"))
+    assert isinstance(accepted, Accepted)
+    assert accepted.target == '{"tradeNO": "2026", "rate": "1.10", "shop": "\\u8336"}'
+
+
 @pytest.mark.parametrize("echo", ["out_trade_no", "txamt", "txcurrcd", "pay_type"])
 def test_a_missing_echo_proves_nothing(echo: str) -> None:
     assert isinstance(outcome(without(echo)), Accepted)
@@ -129,6 +137,8 @@ def test_a_yes_to_something_else_is_suspicious(echo: str, value: object) -> None
     assert isinstance(unknown, Unknown)
     assert unknown.suspicious
     assert unknown.raw == json.dumps({**ANSWER, echo: value}).encode()
+    told = {"txamt": "amount", "txcurrcd": "currency", "pay_type": "pay type"}.get(echo, echo)
+    assert unknown.reason == f"the answer is for another {told}"
 
 
 @pytest.mark.parametrize(
@@ -149,9 +159,13 @@ def test_a_yes_to_something_else_is_suspicious(echo: str, value: object) -> None
     ],
 )
 def test_a_yes_without_an_address_that_we_may_show_is_suspicious(answer: dict[str, Any]) -> None:
-    unknown = outcome(answer)
-    assert isinstance(unknown, Unknown)
-    assert unknown.suspicious
+    raw = json.dumps(answer).encode()
+    assert outcome(answer) == Unknown("the answer has no address that we may show", raw, suspicious=True)
+
+
+@pytest.mark.parametrize(("syssn", "fits"), [("1", True), ("9" * 64, True), ("9" * 65, False)])
+def test_a_number_of_the_gateways_has_up_to_64_characters(syssn: str, fits: bool) -> None:
+    assert isinstance(outcome(without(syssn=syssn)), Accepted if fits else Unknown)
 
 
 @pytest.mark.parametrize("code", sorted(MEANINGS))
@@ -161,7 +175,15 @@ def test_each_code_has_its_outcome(code: str) -> None:
     if klass in (Class.PEND, Class.STATE):
         assert answer == Unknown(f"code {code}", json.dumps(without("pay_url", respcd=code)).encode(), code)
     elif klass is not Class.OK:
+        assert isinstance(answer, Refused)
         assert answer == Refused(code, MEANINGS[code], "交易成功")
+        assert answer.raw == json.dumps(without("pay_url", respcd=code)).encode()
+
+
+def test_why_it_was_refused_may_stand_in_either_field() -> None:
+    refused = outcome({"respcd": "1103", "resperr": "", "respmsg": "格式錯誤"})
+    assert isinstance(refused, Refused)
+    assert refused.message == "格式錯誤"
 
 
 def test_an_unlisted_code_is_refused_since_nobody_can_pay_yet() -> None:
@@ -172,9 +194,8 @@ def test_an_unlisted_code_is_refused_since_nobody_can_pay_yet() -> None:
 
 @pytest.mark.parametrize("respcd", [None, "", False, [], "OK", "00000"])
 def test_an_answer_without_a_code_is_unknown(respcd: object) -> None:
-    unknown = outcome({**ANSWER, "respcd": respcd})
-    assert isinstance(unknown, Unknown)
-    assert not unknown.suspicious
+    answer = {**ANSWER, "respcd": respcd}
+    assert outcome(answer) == Unknown("no code", json.dumps(answer).encode())
 
 
 def test_an_inner_failure_is_no_outer_success() -> None:
@@ -187,6 +208,7 @@ def test_an_unreadable_answer_is_unknown(body: bytes) -> None:
     unknown = outcome(body)
     assert isinstance(unknown, Unknown)
     assert unknown.raw == body
+    assert unknown.reason.startswith(("not proper JSON", "not a JSON object")), "an operator reads it"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """An enquiry lists what the gateway knows of our numbers, and nothing else."""
 
+import json
+import re
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -7,11 +10,13 @@ import pytest
 
 from checkout.domain.errors import GatewayError, GatewayGarbled, GatewayRefused, GatewayUnreachable
 from checkout.domain.signing import sign_request
-from checkout.gateway.client import PAGE_SIZE, Says, Window
+from checkout.gateway.client import PAGE_SIZE, Gateway, Says, Window
+from checkout.gateway.codes import MEANINGS
 from checkout.gateway.months import HONG_KONG
-from checkout.gateway.transport import SentNothing, SentUnanswered
+from checkout.gateway.transport import SentNothing, SentUnanswered, Transport
+from tests.gateway.faults import FaultServer, hangs
 from tests.gateway.test_records import GARBLED, ITEM
-from tests.gateway.wire import KEY, Wire
+from tests.gateway.wire import KEY, LINKS, Wire
 
 MARCH = Window(datetime(2026, 3, 1, tzinfo=HONG_KONG), datetime(2026, 3, 31, 23, 59, 59, tzinfo=HONG_KONG))
 
@@ -72,7 +77,9 @@ def test_pages_are_turned_until_one_is_not_full() -> None:
     enquiry = wire.gateway().enquire(["ORD1"], None)
     assert len(enquiry.records) == 2 * PAGE_SIZE + 1
     assert [form["page"] for _, form, _ in wire.asked] == ["1", "2", "3"]
-    assert len(enquiry.raw.splitlines()) == 3
+    assert enquiry.raw.splitlines() == [
+        json.dumps(one).encode() for one in (full_page(0), full_page(PAGE_SIZE), page({**ITEM, "syssn": "last"}))
+    ]
 
 
 def test_a_gateway_that_does_not_turn_pages_is_asked_twice_and_no_more() -> None:
@@ -82,8 +89,10 @@ def test_a_gateway_that_does_not_turn_pages_is_asked_twice_and_no_more() -> None
 
 
 def test_an_enquiry_without_end_is_given_up() -> None:
-    with pytest.raises(GatewayGarbled):
-        Wire(*(full_page(PAGE_SIZE * number) for number in range(50))).gateway().enquire(["ORD1"], None)
+    wire = Wire(*(full_page(PAGE_SIZE * number) for number in range(50)))
+    with pytest.raises(GatewayGarbled, match="an enquiry without end"):
+        wire.gateway().enquire(["ORD1"], None)
+    assert len(wire.asked) == 20
 
 
 def test_the_outer_success_is_never_a_records() -> None:
@@ -100,40 +109,40 @@ def test_an_unreadable_answer_is_garbled(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "lacks"),
     [
-        {},
-        {"data": []},
-        {"respcd": "0000"},
-        page(respcd=None),
-        page(respcd="OK"),
-        page(data="x"),
-        page(data=5),
-        page("x"),
-        page(None),
+        ({}, "without a code"),
+        ({"data": []}, "without a code"),
+        ({"respcd": "0000"}, "without data"),
+        (page(respcd=None), "without a code"),
+        (page(respcd="OK"), "without a code"),
+        (page(data="x"), "lists no records"),
+        (page(data=5), "lists no records"),
+        (page("x"), "lists no records"),
+        (page(None), "lists no records"),
     ],
 )
-def test_an_answer_of_another_shape_is_garbled(answer: dict[str, Any]) -> None:
-    with pytest.raises(GatewayGarbled):
+def test_an_answer_of_another_shape_is_garbled(answer: dict[str, Any], lacks: str) -> None:
+    with pytest.raises(GatewayGarbled, match=f"^an enquiry's answer {lacks}$"):
         Wire(answer).gateway().enquire(["ORD1"], None)
 
 
 @pytest.mark.parametrize(
-    ("wire", "error"),
+    ("wire", "error", "told"),
     [
-        (Wire(SentNothing("x")), GatewayUnreachable),
-        (Wire(SentUnanswered("x")), GatewayUnreachable),
-        (Wire(page(), status="500 X"), GatewayUnreachable),
-        (Wire(page(), status="503 X"), GatewayUnreachable),
-        (Wire(page(), status="302 X"), GatewayGarbled),
-        (Wire(page(), status="404 X"), GatewayGarbled),
-        (Wire(page(), status="429 X"), GatewayRefused),
-        (Wire(page(respcd="1108")), GatewayRefused),
-        (Wire(page({**ITEM}, respcd="1143")), GatewayRefused),
+        (Wire(SentNothing("x")), GatewayUnreachable, "x"),
+        (Wire(SentUnanswered("x")), GatewayUnreachable, "x"),
+        (Wire(page(), status="500 X"), GatewayUnreachable, "http 500"),
+        (Wire(page(), status="503 X"), GatewayUnreachable, "http 503"),
+        (Wire(page(), status="302 X"), GatewayGarbled, "http 302"),
+        (Wire(page(), status="404 X"), GatewayGarbled, "http 404"),
+        (Wire(page(), status="429 X"), GatewayRefused, "429 too many calls"),
+        (Wire(page(respcd="1108")), GatewayRefused, "1108 " + MEANINGS["1108"].text),
+        (Wire(page({**ITEM}, respcd="1143")), GatewayRefused, "1143 " + MEANINGS["1143"].text),
     ],
 )
-def test_a_call_that_fails_says_nothing_about_any_payment(wire: Wire, error: type[GatewayError]) -> None:
-    with pytest.raises(error):
+def test_a_call_that_fails_says_nothing_about_any_payment(wire: Wire, error: type[GatewayError], told: str) -> None:
+    with pytest.raises(error, match=f"^{re.escape(told)}$"):
         wire.gateway().enquire(["ORD1"], None)
 
 
@@ -146,6 +155,20 @@ def test_a_refusal_has_its_code(wire: Wire, code: str) -> None:
 
 def test_an_enquiry_out_of_time_is_not_begun() -> None:
     wire = Wire(page())
-    with pytest.raises(GatewayUnreachable):
+    with pytest.raises(GatewayUnreachable, match="no time is left"):
         wire.gateway().enquire(["ORD1"], None, deadline=0)
     assert not wire.asked
+
+
+def test_an_enquiry_ends_in_time_while_nobody_answers() -> None:
+    with FaultServer(hangs) as silent:
+        credentials = replace(Wire(page()).gateway()._credentials, base_url=silent.url)
+        gateway = Gateway(credentials, Transport(total_seconds=60), LINKS)
+        with pytest.raises(GatewayUnreachable, match=r"(?i)timeout"):
+            gateway.enquire(["ORD1"], None, deadline=0.3)
+
+
+@pytest.mark.parametrize(("sent", "kind"), [("refund", "refund"), ("payment", "payment"), ("", "payment")])
+def test_a_record_that_does_not_say_what_it_is_is_a_payment(sent: str, kind: str) -> None:
+    (record,) = Wire(page({**ITEM, "order_type": sent})).gateway().enquire(["ORD1"], None).records
+    assert record.kind == kind

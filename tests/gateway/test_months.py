@@ -48,6 +48,19 @@ def test_a_payment_made_just_after_midnight_may_be_filed_before_it(number: int) 
 
 
 @pytest.mark.parametrize("number", MONTHS)
+def test_ten_minutes_after_midnight_the_new_month_is_still_named(number: int) -> None:
+    """By the gateway's clock the old one may be the current one yet."""
+    made, now = (midnight_after(number) + timedelta(minutes=minutes) for minutes in (6, 8))
+    assert windows_for(made, made + timedelta(minutes=30), now) == (following(number),)
+
+
+def test_a_month_begins_with_its_first_second_whenever_it_is_asked() -> None:
+    made = hkt(2028, 3, 15, 12, 30, 17, 250_000)
+    assert windows_for(made, made + timedelta(minutes=30), made + timedelta(minutes=3, seconds=5)) == (None,)
+    assert windows_for(made, made, made + timedelta(days=40)) == (month(2028, 3),)
+
+
+@pytest.mark.parametrize("number", MONTHS)
 def test_next_month_a_payment_is_sought_where_it_was_made(number: int) -> None:
     made = midnight_after(number) - timedelta(days=3)
     assert windows_for(made, made + timedelta(hours=1), made + timedelta(days=4)) == (month(2028, number),)

@@ -85,6 +85,24 @@ def test_any_bytes_are_an_object_or_garbled(body: bytes) -> None:
         assert isinstance(read_json(body), dict)
 
 
+@pytest.mark.parametrize(("opens", "ends"), [(b'{"a":', b"}"), (b"[", b"]")])
+def test_it_may_be_nineteen_levels_deep(opens: bytes, ends: bytes) -> None:
+    def nested(levels: int) -> bytes:
+        return b'{"a":' + opens * (levels - 1) + b"1" + ends * (levels - 1) + b"}"
+
+    assert read_json(nested(19))
+    with pytest.raises(GatewayGarbled, match="not a JSON object as we know them"):
+        read_json(nested(20))
+
+
+def test_a_number_may_have_300_places_before_or_after_its_point() -> None:
+    for fits in (b"1e300", b"1e-300"):
+        assert read_json(b'{"txamt":' + fits + b"}")
+    for too_large in (b"1e301", b"1e-301"):
+        with pytest.raises(GatewayGarbled):
+            read_json(b'{"txamt":' + too_large + b"}")
+
+
 def test_a_byte_order_mark_does_no_harm() -> None:
     assert read_json(b'\xef\xbb\xbf{"respcd":"0000"}') == {"respcd": "0000"}
 

@@ -10,7 +10,8 @@ import pytest
 from checkout.domain.signing import sign_notification
 from checkout.gateway.client import Gateway, NotSent, Refunded, RefundOrder, RefundOutcome, Refused, Unknown
 from checkout.gateway.codes import MEANINGS, Class
-from checkout.gateway.transport import SentNothing, SentUnanswered
+from checkout.gateway.transport import SentNothing, SentUnanswered, Transport
+from tests.gateway.faults import FaultServer, hangs
 from tests.gateway.test_records import GARBLED
 from tests.gateway.wire import LINKS, Wire
 
@@ -51,20 +52,43 @@ def test_what_goes_back_is_named_by_both_numbers() -> None:
 def test_each_code_has_its_outcome(code: str) -> None:
     answer, meaning = ANSWER | {"respcd": code}, MEANINGS[code]
     raw = json.dumps(answer).encode()
-    expected: RefundOutcome = Refused(code, meaning, "success")
+    expected: RefundOutcome = Refused(code, meaning, "success", raw)
     if meaning.klass is Class.OK:
         expected = Refunded("20260301000200020000000009", raw)
     elif meaning.klass in UNASKED:
         expected = Unknown(f"code {code}", raw, code)
-    assert refund(answer) == expected
+    outcome = refund(answer)
+    assert outcome == expected
+    assert not isinstance(outcome, NotSent)
+    assert outcome.raw == raw
 
 
 @pytest.mark.parametrize("respcd", [None, "", False, [], "OK", "00000", "7777"])
 def test_a_code_that_says_nothing_is_asked_about(respcd: object) -> None:
     """An unlisted one too: money may be on its way, other than when a payment is created."""
-    unknown = refund({**ANSWER, "respcd": respcd})
-    assert isinstance(unknown, Unknown)
-    assert not unknown.suspicious
+    answer = {**ANSWER, "respcd": respcd}
+    told = "7777" if respcd == "7777" else "missing"
+    assert refund(answer) == Unknown(f"code {told}", json.dumps(answer).encode())
+
+
+def test_why_it_was_refused_may_stand_in_either_field() -> None:
+    refused = refund({"respcd": "1271", "resperr": "", "respmsg": "已退款"})
+    assert isinstance(refused, Refused)
+    assert refused.message == "已退款"
+
+
+def test_the_gateways_number_may_come_under_its_other_name() -> None:
+    answer = {name: value for name, value in ANSWER.items() if name != "syssn"} | {"qf_trade_no": "2026"}
+    assert refund(answer) == Refunded("2026", json.dumps(answer).encode())
+
+
+def test_a_refund_is_waited_for_as_long_as_is_said_and_no_longer() -> None:
+    with FaultServer(hangs) as silent:
+        credentials = replace(Wire(ANSWER).gateway()._credentials, base_url=silent.url)
+        outcome = Gateway(credentials, Transport(total_seconds=60), LINKS).refund(ORDER, seconds=0.2)
+    assert isinstance(outcome, Unknown)
+    assert outcome.silent
+    assert "timeout" in outcome.reason.lower()
 
 
 @pytest.mark.parametrize(
@@ -80,9 +104,8 @@ def test_a_code_that_says_nothing_is_asked_about(respcd: object) -> None:
     ],
 )
 def test_a_yes_to_something_else_is_suspicious(echo: dict[str, Any]) -> None:
-    unknown = refund(ANSWER | echo)
-    assert isinstance(unknown, Unknown)
-    assert unknown.suspicious
+    raw = json.dumps(ANSWER | echo).encode()
+    assert refund(ANSWER | echo) == Unknown("the answer is for another refund", raw, suspicious=True)
 
 
 @pytest.mark.parametrize("echo", [{"out_trade_no": ""}, {"out_trade_no": None}, {"txamt": ""}, {"txamt": None}])
@@ -100,6 +123,7 @@ def test_an_unreadable_answer_is_unknown(body: bytes) -> None:
     unknown = refund(body)
     assert isinstance(unknown, Unknown)
     assert unknown.raw == body
+    assert unknown.reason.startswith(("not proper JSON", "not a JSON object")), "an operator reads it"
 
 
 def test_only_what_provably_was_not_sent_is_not_sent() -> None:

@@ -1,5 +1,6 @@
 """A statement is all that the gateway holds of a stretch of time, page by page: never a part taken for the whole."""
 
+import json
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ def test_a_page_is_a_call_that_is_made_only_when_it_is_wanted() -> None:
     wire = Wire(full_page(0), page())
     parts = wire.gateway().statement(MARCH)
     assert not wire.asked
-    next(parts)
+    assert next(parts).raw == json.dumps(full_page(0)).encode()
     assert len(wire.asked) == 1
 
 
@@ -54,17 +55,19 @@ def test_a_page_of_strangers_is_not_the_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "status", "error"),
+    ("answers", "status", "error", "told"),
     [
-        ((full_page(0),), "200 OK", GatewayGarbled),  # the same full page for ever: it does not turn pages
-        ((page(item("S1")), page(respcd="1108")), "200 OK", GatewayRefused),
-        ((page(item("S1")), SentUnanswered("cut")), "200 OK", GatewayUnreachable),
-        ((page(item("S1")), b"<html>"), "200 OK", GatewayGarbled),
-        ((page(item("S1")),), "429 X", GatewayRefused),
+        ((full_page(0),), "200 OK", GatewayGarbled, "a statement that does not turn its pages"),
+        ((page(item("S1")), page(respcd="1108")), "200 OK", GatewayRefused, "1108 signature error"),
+        ((page(item("S1")), SentUnanswered("cut")), "200 OK", GatewayUnreachable, "cut"),
+        ((page(item("S1")), b"<html>"), "200 OK", GatewayGarbled, "not proper JSON: JSONDecodeError"),
+        ((page(item("S1")),), "429 X", GatewayRefused, "429 too many calls"),
     ],
 )
-def test_one_that_breaks_off_says_so(answers: tuple[Reply, ...], status: str, error: type[GatewayError]) -> None:
-    with pytest.raises(error):
+def test_one_that_breaks_off_says_so(
+    answers: tuple[Reply, ...], status: str, error: type[GatewayError], told: str
+) -> None:
+    with pytest.raises(error, match=f"^{told}$"):
         read(Wire(*answers, status=status))
 
 
@@ -77,6 +80,6 @@ def test_one_without_end_is_given_up() -> None:
             return super().__call__(environ, start_response)
 
     wire = Endless(page())
-    with pytest.raises(GatewayGarbled, match="without end"):
+    with pytest.raises(GatewayGarbled, match=r"^a statement without end$"):
         read(wire)
     assert len(wire.asked) == 2500  # a hundred thousand records, on full pages
