@@ -42,6 +42,11 @@ def test_what_is_closed_is_closed() -> None:
     assert {code for code, meaning in MEANINGS.items() if meaning.says is Says.CLOSED} == CLOSED
 
 
+def test_every_other_documented_code_says_no() -> None:
+    others = set(MEANINGS) - MUST_BE_ASKED_ABOUT - CLOSED - {"0000"}
+    assert {MEANINGS[code].says for code in others} == {Says.FAILED}
+
+
 @pytest.mark.parametrize("respcd", ["0000", 0, "0", "000", " 0000 "])
 def test_success_comes_in_several_spellings(respcd: object) -> None:
     assert look_up(respcd) is MEANINGS["0000"]
@@ -59,3 +64,4 @@ def test_an_unlisted_code_is_pending(respcd: object) -> None:
     meaning = look_up(respcd)
     assert (meaning.klass, meaning.says, meaning.listed) == (Class.PEND, Says.PENDING, False)
     assert meaning.code == str(respcd).zfill(4)
+    assert meaning.text == "not a documented code"

@@ -90,7 +90,7 @@ def test_a_gateway_that_does_not_turn_pages_is_asked_twice_and_no_more() -> None
 
 def test_an_enquiry_without_end_is_given_up() -> None:
     wire = Wire(*(full_page(PAGE_SIZE * number) for number in range(50)))
-    with pytest.raises(GatewayGarbled, match="an enquiry without end"):
+    with pytest.raises(GatewayGarbled, match=r"^an enquiry without end"):
         wire.gateway().enquire(["ORD1"], None)
     assert len(wire.asked) == 20
 
@@ -155,7 +155,7 @@ def test_a_refusal_has_its_code(wire: Wire, code: str) -> None:
 
 def test_an_enquiry_out_of_time_is_not_begun() -> None:
     wire = Wire(page())
-    with pytest.raises(GatewayUnreachable, match="no time is left"):
+    with pytest.raises(GatewayUnreachable, match=r"^no time is left"):
         wire.gateway().enquire(["ORD1"], None, deadline=0)
     assert not wire.asked
 
