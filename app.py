@@ -180,6 +180,7 @@ def _mount(app: Flask, config: Config) -> None:
             ledger=config.SANDBOX_LEDGER,
             public_url=config.sandbox_url,
             credentials={config.QFPAY_APP_CODE: Credential(config.QFPAY_CLIENT_KEY)},
+            refund_pause=config.SANDBOX_REFUND_PAUSE,
             alipay=Platform(apps),
         )
     if config.DEMO_SHOP:

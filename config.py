@@ -85,6 +85,7 @@ class Config(BaseModel):
 
     SANDBOX: bool = False
     SANDBOX_LEDGER: str = str(ROOT / "instance" / "sandbox.db")
+    SANDBOX_REFUND_PAUSE: bool = True
     DEMO_SHOP: bool = False
     DEMO_STATE: str = str(ROOT / "instance" / "demo_shop.db")
     DEMO_API_KEY: str = Field(default="", repr=False)

@@ -54,6 +54,7 @@ class Ensemble:
             "DATABASE_URL": f"sqlite:///{self._database}",
             "SANDBOX": "1",
             "SANDBOX_LEDGER": f"{folder}/sandbox.db",
+            "SANDBOX_REFUND_PAUSE": "0",  # its clock is the real one, and tests are run at night too
             "DEMO_SHOP": "1",
             "DEMO_STATE": f"{folder}/demo_shop.db",
             "WEB_CONCURRENCY": "2",

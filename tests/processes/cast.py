@@ -80,6 +80,7 @@ class Deployment:
             public_url=f"http://127.0.0.1:{gateway_port}",
             credentials={"APP1": Credential("key-of-APP1")},
             run_notifier=False,
+            refund_pause=False,  # its clock is the real one, and tests are run at night too
             pause=lambda seconds: time.sleep(seconds / 2),
         )
         self.inbox = Inbox()
