@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from checkout.services import watching
+from checkout.services.returning import move_next_refund
 from checkout.store.models import Attempt, Delivery, Refund
 from checkout.store.oversight import AuditEntry
 from sandbox import Scenario
 from tests.stories.cast import Merchant, World
 from tests.stories.test_endpoints import PLACE, adds
 from tests.stories.test_event_log import again, cancels, gives_up, log
-from tests.stories.test_refunds import asks, pay, read
+from tests.stories.test_refunds import LOST, asks, does_the_next_refund_and_says, pay, read
 
 Rows = dict[str, dict[str, Any]]
 
@@ -135,3 +138,43 @@ def test_a_refund_that_is_refused_is_news_for_everybody_who_reads_the_session(wo
     world.passes(9 * 86400, step=3600)
     assert read(bo, answer)["status"] == "failed"
     assert before < asked < bo.reads(paid)["version"]
+
+
+def test_a_refund_that_is_enquired_about_moves_no_other(world: World, bo: Merchant) -> None:
+    for number in ("1", "2"):
+        paid = pay(world, bo, reference=number)
+        asks(bo, paid, number)
+        does_the_next_refund_and_says(world, LOST)
+        world.works()
+    two = sorted(rows(world, Refund).values(), key=lambda row: row["next_at"])
+    assert [row["status"] for row in two] == ["unknown"] * 2
+    world.clock.now = two[1]["next_at"] + timedelta(seconds=1)
+    with touches_only(world, Refund, lambda row: row["id"] == two[0]["id"]) as after:
+        assert move_next_refund(world.refunding)
+    assert after[two[0]["id"]]["status"] == "succeeded"
+
+
+def test_a_number_that_the_gateway_speaks_of_is_asked_about_alone(world: World, bo: Merchant) -> None:
+    """By a notification; a refund's number as well as a payment's."""
+    payments = [pay(world, bo, reference=name) for name in ("1", "2")]
+    for session in payments:
+        asks(bo, session, session["id"])
+        does_the_next_refund_and_says(world, LOST)
+        world.works()
+    for session in [bo.opens(reference=name) for name in ("3", "4")]:
+        world.shopper(session).picks("alipay_hk")
+    world.passes(2)
+    speaks_of(world, Refund, watching.make_refund_due)
+    speaks_of(world, Attempt, watching.make_number_due)
+
+
+def speaks_of(world: World, table: type[Attempt | Refund], make_due: Callable[[Session, str, datetime], None]) -> None:
+    """Of the one that would have waited longest; it is due within two seconds of the last question."""
+    waiting = {one: row["next_at"] for one, row in rows(world, table).items() if row["next_at"]}
+    mine = max(waiting, key=lambda one: waiting[one])
+    assert len(waiting) > 1
+    assert waiting[mine] > world.clock() + timedelta(seconds=2)
+    with touches_only(world, table, lambda row: row["id"] == mine) as after, world.parts.sessions() as db:
+        make_due(db, mine, world.clock())
+        db.commit()
+    assert after[mine]["next_at"] <= world.clock() + timedelta(seconds=2)
