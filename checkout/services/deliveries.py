@@ -141,7 +141,7 @@ def _deliver(db: Session, posting: Posting, delivery_id: str) -> None:
         return
     forget_former_secret(db, hearer, now)
     claimed = _claim(db, delivery_id, now)
-    if claimed and hearer.webhook_url and hearer.webhook_url != claimed.url:
+    if claimed and hearer.webhook_url != claimed.url:
         db.rollback()
         _follow(db, delivery_id, merchant_id, endpoint_id)
         return
@@ -172,7 +172,7 @@ def _claim(db: Session, delivery_id: str, now: datetime) -> Delivery | None:
 def _follow(db: Session, delivery_id: str, merchant_id: str, endpoint_id: str) -> None:
     """The event was written while its endpoint moved, who did not see it yet: it goes to the new address too."""
     hearer = locked_hearer(db, merchant_id, endpoint_id)
-    if hearer and hearer.webhook_url:
+    if hearer:
         take_over(db, hearer)
         due = update(Delivery).where(Delivery.id == delivery_id, Delivery.status == DeliveryStatus.DUE)
         db.execute(due.values(url=hearer.webhook_url).execution_options(synchronize_session=False))

@@ -39,7 +39,7 @@ def hearers_of(db: Session, merchant_id: str) -> list[Hearer]:
 def hearer_of(db: Session, merchant_id: str, endpoint_id: str) -> Hearer | None:
     """None: this endpoint is no more."""
     if endpoint_id == FIRST:
-        return db.get_one(Merchant, merchant_id)
+        return _first(db.get_one(Merchant, merchant_id))
     return db.scalar(select(Endpoint).where(Endpoint.id == endpoint_id, Endpoint.merchant_id == merchant_id))
 
 
@@ -56,12 +56,16 @@ def locked_merchant(db: Session, merchant_id: str, *, key_changes: bool = False)
 
 
 def locked_hearer(db: Session, merchant_id: str, endpoint_id: str) -> Hearer | None:
-    """As it stands now. The merchant's row is the lock of all its endpoints. Raises NotFound without a merchant."""
+    """The same as it stands now. The merchant's row is the lock of all its endpoints. Raises NotFound without it."""
     merchant = locked_merchant(db, merchant_id)
     if endpoint_id == FIRST:
-        return merchant
+        return _first(merchant)
     query = select(Endpoint).where(Endpoint.id == endpoint_id, Endpoint.merchant_id == merchant_id)
     return db.scalar(query.execution_options(populate_existing=True))
+
+
+def _first(merchant: Merchant) -> Merchant | None:
+    return merchant if merchant.webhook_url else None  # the row stays when its endpoint is deleted
 
 
 def wants(hearer: Hearer, kind: str) -> bool:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from checkout import crash_points
 from checkout.services import budgets
@@ -13,13 +13,16 @@ from checkout.services.budgets import Use
 from checkout.services.deliveries import deliver_next
 from checkout.services.endpoints import enable_webhook
 from checkout.services.enquiries import Lanes, enquire_next
-from checkout.services.webhooks import WebhookSender
+from checkout.services.webhooks import RETRY_AFTER, WebhookSender
 from checkout.store.models import Budget, Delivery
 from checkout.store.models import Merchant as MerchantRow
 from checkout.store.oversight import AuditEntry
+from checkout.store.telling import Endpoint
 from tests.stories.cast import Inbox, Merchant, Shopper, World
 from tests.stories.overtaking import AtOnce, first_at, kinds
 from tests.stories.rivals import Overtaken, between
+from tests.stories.test_endpoints import adds
+from tests.stories.test_event_log import cancels
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -121,6 +124,88 @@ def test_news_that_has_moved_is_not_given_up_for_what_the_old_address_says(world
     assert world.violations() == []
 
 
+def test_an_endpoint_that_says_gone_while_it_is_deleted_is_not_given_up_as_well(world: World) -> None:
+    bo = world.merchant(webhooks=False)
+    made, inbox = adds(bo, "/books")
+    inbox.answers = [410]
+    cancels(bo)
+
+    def deletes() -> None:
+        with world.parts.sessions() as db:
+            db.execute(delete(Endpoint).where(Endpoint.id == made["id"]))
+            db.commit()
+
+    with crash_points.watched(first_at("delivery.sent", deletes)):
+        assert deliver_next(replace(world.posting, crew=AtOnce()))
+    world.works()
+    with world.parts.sessions() as db:
+        assert [(one.status, one.answer_status) for one in db.scalars(select(Delivery))] == [("dead", 410)]
+        assert "webhook_disabled" not in db.scalars(select(AuditEntry.action)).all()
+    assert world.violations() == []
+
+
+def told_elsewhere(world: World, bo: Merchant, url: str | None) -> None:
+    """As if the news were written by somebody who had not seen the endpoint move: it bears the old address."""
+    with world.parts.sessions() as db:
+        db.execute(update(MerchantRow).where(MerchantRow.id == bo.told.merchant_id).values(webhook_url=url))
+        db.commit()
+
+
+def test_news_that_was_written_while_its_endpoint_moved_goes_to_the_new_address(world: World, bo: Merchant) -> None:
+    two_news(world, bo)
+    new = world.inboxes[f"/{id(world)}/new"] = Inbox()
+    told_elsewhere(world, bo, f"{world.hooks.url}/{id(world)}/new")
+    world.works()
+    assert (len(bo.inbox.heard), len(new.heard)) == (0, 2)
+    with world.parts.sessions() as db:
+        assert [(one.status, one.tries) for one in db.scalars(select(Delivery))] == [("done", 1)] * 2
+    assert world.violations() == []
+
+
+def test_news_that_was_written_while_its_endpoint_was_deleted_is_kept_and_not_sent(world: World, bo: Merchant) -> None:
+    two_news(world, bo)
+    told_elsewhere(world, bo, None)
+    world.works()
+    assert bo.inbox.heard == []
+    with world.parts.sessions() as db:
+        kept = [(one.status, one.error) for one in db.scalars(select(Delivery))]
+    assert kept == [("blocked", "held back: the endpoint was deleted")] * 2
+    assert world.violations() == []
+
+
+def test_news_of_an_endpoint_that_moved_and_was_deleted_then_is_kept_and_not_sent(world: World, bo: Merchant) -> None:
+    two_news(world, bo)
+    told_elsewhere(world, bo, f"{world.hooks.url}/{id(world)}/new")
+    world.inboxes[f"/{id(world)}/new"] = Inbox()
+    with between(world, "SELECT merchant", lambda: told_elsewhere(world, bo, None), nth=2):
+        assert deliver_next(replace(world.posting, crew=AtOnce()))
+    world.works()
+    assert (bo.inbox.heard, world.inboxes[f"/{id(world)}/new"].heard) == ([], [])
+    with world.parts.sessions() as db:
+        assert {delivery.status for delivery in db.scalars(select(Delivery))} == {"blocked"}
+    assert world.violations() == []
+
+
+def test_news_that_is_sent_again_during_its_last_try_is_not_given_up(world: World, bo: Merchant) -> None:
+    two_news(world, bo)
+    bo.inbox.answers = [500]
+    with world.parts.sessions() as db:
+        db.execute(update(Delivery).values(tries=len(RETRY_AFTER)))
+        db.commit()
+    event_id = bo.api("GET", "/v1/events").json["data"][-1]["id"]  # type: ignore[index]
+
+    def again() -> None:
+        assert bo.api("POST", f"/v1/events/{event_id}/redeliver").status_code == 202
+
+    with crash_points.watched(first_at("delivery.sent", again)):
+        assert deliver_next(replace(world.posting, crew=AtOnce()))
+    with world.parts.sessions() as db:
+        assert {delivery.status for delivery in db.scalars(select(Delivery))} == {"due"}
+    world.works()
+    assert kinds(bo) == ["checkout_session.cancelled"] * 3
+    assert world.violations() == []
+
+
 def test_an_address_that_may_not_be_called_is_not_called_and_its_news_is_kept(world: World, bo: Merchant) -> None:
     two_news(world, bo)
     outside_only = replace(world.posting, sender=WebhookSender(loopback_allowed=False), crew=AtOnce())
@@ -141,7 +226,8 @@ def test_news_waits_for_a_secret_that_cannot_be_opened_and_is_never_sent_unsigne
     world.works()
     assert bo.inbox.heard == []
     with world.parts.sessions() as db:
-        assert {delivery.status for delivery in db.scalars(select(Delivery))} == {"due"}
+        waiting = {(delivery.status, delivery.error) for delivery in db.scalars(select(Delivery))}
+        assert waiting == {("due", "our own SECRET_KEY no longer opens the webhook secret")}
         db.execute(update(MerchantRow).values(webhook_secret_sealed=sealed))
         db.commit()
     world.passes(360, step=30)
