@@ -80,15 +80,14 @@ def _store(db: Session, gateways: Gateways, terms: Terms, said: Said, *, record:
 def _lock_its_session(db: Session, number: TradeNo) -> None:
     """Before its attempt or refund, as everybody does: two who hear the same news never wait for each other."""
     owner = Attempt if number.kind == "payment" else Refund
-    if session_id := db.scalar(select(owner.session_id).where(owner.id == number.owner_id)):
-        lock_session(db, session_id)
+    lock_session(db, db.scalars(select(owner.session_id).where(owner.id == number.owner_id)).one())
 
 
 def _flag_a_mismatch(db: Session, terms: Terms, attempt_id: str, record: Record, now: datetime) -> None:
     """Genuine, and about something else than we asked for: it never pays, and a person must look (safety.md F24)."""
     if record.kind != "payment" or record.says is not Says.SUCCEEDED:
         return
-    attempt = db.get_one(Attempt, attempt_id, populate_existing=True)
+    attempt = db.get_one(Attempt, attempt_id)
     session = db.get_one(CheckoutSession, attempt.session_id)
     said = ((record.amount, session.amount), (record.currency, session.currency), (record.pay_type, attempt.pay_type))
     if any(theirs and theirs != ours for theirs, ours in said):  # what it leaves out it does not deny

@@ -29,7 +29,7 @@ from checkout.services.budgets import Use
 from checkout.services.calls import NotNow
 from checkout.services.enquiries import Asking
 from checkout.services.events import announce
-from checkout.services.refunds import give_back
+from checkout.services.refunds import book_done_refund, give_back
 from checkout.services.words import Said
 from checkout.store.due import refund_to_move
 from checkout.store.models import Merchant, Payment, Refund
@@ -136,7 +136,7 @@ def _record(db: Session, asking: Asking, refund: Refund, outcome: RefundOutcome,
     match outcome:
         case Refunded(syssn=syssn, raw=raw):
             _keep(db, asking, refund, raw, now)
-            _succeed(db, asking, refund, syssn, now)
+            book_done_refund(db, asking.terms, refund, syssn, now)
         case Refused(code=code, meaning=meaning, raw=raw) if refunding.may_be_there(code, meaning.klass):
             _keep(db, asking, refund, raw, now)
             log.warning("refund put off by the gateway: %s", code, extra={"refund": refund.id})
@@ -166,12 +166,6 @@ def _refused(db: Session, asking: Asking, refund: Refund, code: str, now: dateti
         touch_session(db, refund.session_id)
     else:
         _fail(db, asking, refund, code, now)
-
-
-def _succeed(db: Session, asking: Asking, refund: Refund, syssn: str, now: datetime) -> None:
-    if move_refund(db, refund.id, RefundStatus.SUCCEEDED, next_at=None, syssn=syssn, failure_code=None):
-        touch_session(db, refund.session_id)
-        announce(db, asking.terms, refund.session_id, "refund.succeeded", now, about=refund.id)
 
 
 def _fail(db: Session, asking: Asking, refund: Refund, code: str, now: datetime) -> None:
@@ -234,7 +228,7 @@ def _hear(db: Session, asking: Asking, refund: Refund, answers: list[Enquiry], n
         db.rollback()  # we slept past our lease, and more has happened since: this says nothing about that
         return
     if done := next((record for record in ours if record.code == "0000"), None):
-        _succeed(db, asking, refund, done.syssn, now)
+        book_done_refund(db, asking.terms, refund, done.syssn, now)
     elif failed := next((record for record in ours if record.says in (Says.FAILED, Says.CLOSED)), None):
         _fail(db, asking, refund, failed.code, now)
     elif ours:

@@ -40,7 +40,7 @@ def make_due(db: Session, session_id: str, now: datetime) -> int:
 
 def make_number_due(db: Session, attempt_id: str, now: datetime) -> None:
     """The gateway itself spoke of this number: ask about it soon, whatever we believe of it. Commits nothing."""
-    attempt = db.get_one(Attempt, attempt_id, populate_existing=True)
+    attempt = db.get_one(Attempt, attempt_id)
     soonest = max(now, (attempt.asked_at or now - schedule.SHORTEST_PAUSE) + schedule.SHORTEST_PAUSE)
     db.execute(
         update(Attempt)
