@@ -4,8 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from werkzeug.wrappers import Response
 
+from checkout.store.models import GatewayWord
 from sandbox import Scenario
 from tests.faults.wires import DAY, PAYMENT, QUERY, UNANSWERED, asked_about, instead
 from tests.hostile.tricks import gateway_answers, mount
@@ -179,6 +181,24 @@ def test_f12_a_used_number_whose_record_comes_late_explains_itself(
     told = bo.reads(session)
     assert (told["status"], told["review_reason"]) == ("expired", "late")
     assert [payment["role"] for payment in told["payments"]] == ["late"]
+    assert world.violations() == []
+
+
+def test_f12_the_answer_that_explains_a_used_number_is_kept(
+    world: World, bo: Merchant, ada: Shopper, session: dict[str, Any]
+) -> None:
+    """Scanned and never paid, and listed late: nobody need look any more, and what says so can be read again."""
+    gateway_answers(world, PAYMENT, lambda _: {"respcd": "1251", "resperr": "used"})
+    ada.picks("alipay_hk")
+    world.ledger.scan(world.ledger.order(world.attempt(session).out_trade_no).token)
+    gateway_answers(world, QUERY, lambda answer: answer | {"data": []})
+    ends(world, session)
+    assert bo.reads(session)["review_reason"] == "number_used"
+    mount(world, world.sandbox)
+    world.passes(3600, step=60)
+    assert bo.reads(session)["review"] is False
+    with world.parts.sessions() as db:
+        assert db.scalars(select(GatewayWord.source)).all().count("enquiry") == 1
     assert world.violations() == []
 
 

@@ -163,6 +163,14 @@ def test_a_yes_without_an_address_that_we_may_show_is_suspicious(answer: dict[st
     assert outcome(answer) == Unknown("the answer has no address that we may show", raw, suspicious=True)
 
 
+@pytest.mark.parametrize("params", [None, {}, "{}", [], {"tradeNO": ""}, {"tradeNO": ["2026"]}, {"trade_no": "2026"}])
+def test_parameters_without_a_trade_number_open_no_pay_sheet(params: object) -> None:
+    answer = without("pay_type", pay_params=params)  # it has an address too, which no browser can be sent to
+    raw = json.dumps(answer).encode()
+    suspicious = Unknown("the answer has no address that we may show", raw, suspicious=True)
+    assert outcome(answer, replace(ORDER, pay_type="800107")) == suspicious
+
+
 @pytest.mark.parametrize(("syssn", "fits"), [("1", True), ("9" * 64, True), ("9" * 65, False)])
 def test_a_number_of_the_gateways_has_up_to_64_characters(syssn: str, fits: bool) -> None:
     assert isinstance(outcome(without(syssn=syssn)), Accepted if fits else Unknown)

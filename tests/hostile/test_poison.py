@@ -98,9 +98,9 @@ def test_one_number_of_the_gateway_for_two_orders_calls_for_a_person(world: Worl
         world.shopper(one).picks("alipay_hk")
         world.pays(one)
     world.passes(20)
-    assert sorted((told["status"], told["review"]) for told in map(bo.reads, sessions)) == [
-        ("open", True),
-        ("paid", False),
+    assert sorted((told["status"], told["review"], told["review_reason"]) for told in map(bo.reads, sessions)) == [
+        ("open", True, "syssn_of_another"),
+        ("paid", False, None),
     ]
 
 

@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from checkout.services import budgets
 from checkout.services.budgets import Use
 from checkout.store.engine import make_engine, writing_sessions
+from checkout.store.models import Budget
 from tests.stories.cast import NOON
 from tests.stories.conftest import empty_books, migrate
 
@@ -73,6 +75,32 @@ def test_an_empty_bucket_gains_nothing_from_a_squeeze(db: Session) -> None:
     assert not take(db)
     assert not take(db, after=0.4)
     assert take(db, after=0.6)  # at half of the four a second
+
+
+def tokens(db: Session, credential: str = "host/APP1") -> int:
+    return db.get_one(Budget, credential, populate_existing=True).tokens
+
+
+@pytest.mark.parametrize(("left", "kept"), [(59_000, 30_000), (30_001, 30_000), (30_000, 30_000), (24_000, 24_000)])
+def test_a_squeeze_leaves_what_is_less_than_half_of_a_bucket(db: Session, left: int, kept: int) -> None:
+    take(db)
+    db.execute(update(Budget).values(tokens=left))
+    db.commit()
+    assert squeeze(db)
+    assert tokens(db) - kept == 120_000  # what a minute refills at half the rate: there at its end
+
+
+def test_a_squeeze_is_of_one_credential(db: Session) -> None:
+    for credential in ("host/APP1", "host/APP2"):
+        budgets.take(db, credential, use=Use.CREATE, rate_per_minute=RATE, now=at(0))
+    assert squeeze(db)
+    assert tokens(db, "host/APP2") == 59_000
+
+
+@pytest.mark.parametrize(("behind", "meant"), [(1.0, True), (1.5, False)])
+def test_a_clock_that_is_a_second_behind_squeezes_too(db: Session, behind: float, meant: bool) -> None:
+    take(db, after=behind)
+    assert squeeze(db) is meant
 
 
 def test_a_crowd_that_is_refused_at_once_squeezes_it_once(db: Session) -> None:

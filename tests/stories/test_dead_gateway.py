@@ -7,8 +7,9 @@ import pytest
 
 from checkout.domain.signing import sign_notification
 from checkout.services.breakers import BETWEEN_PROBES, MOST_FAULTS
+from checkout.services.returning import move_next_refund
 from checkout.store.models import Payment
-from sandbox import Trouble
+from sandbox import Scenario, Trouble
 from tests.stories.cast import Merchant, Shopper, World
 from tests.stories.test_notifications import body_for, post
 
@@ -132,6 +133,22 @@ def test_a_refund_waits_for_the_gateway_without_using_up_its_tries(
 # --- the second-best proof
 
 
+def test_a_refund_that_nobody_answers_about_is_not_the_end_of_the_round(
+    world: World, bo: Merchant, session: dict[str, Any], code: str
+) -> None:
+    world.next(Scenario.REFUND_PROCESSING)
+    other = bo.opens(reference="A-1002")
+    world.shopper(other).picks("alipay_hk")
+    world.pays(other)
+    world.passes(5)
+    assert bo.api("POST", f"/v1/checkout-sessions/{other['id']}/refunds", {}, Idempotency_Key="r1").status_code == 201
+    world.works()
+    world.clock.now += timedelta(seconds=30)
+    dies(world)
+    assert move_next_refund(world.refunding), "there may be others behind it"
+    assert not move_next_refund(world.refunding), "and this one waits"
+
+
 def genuine(world: World, bo: Merchant, number: str, **changes: Any) -> None:
     body = body_for(number, pay_type="801512", **changes)
     key = f"key-of-{next(iter(world.credentials))}"
@@ -162,7 +179,9 @@ def test_a_genuine_notice_settles_when_nobody_answers_for_a_minute(
     assert len(bo.heard()) == 1
 
 
-def test_a_notice_that_differs_settles_nothing(world: World, bo: Merchant, session: dict[str, Any], code: str) -> None:
+def test_a_notice_that_differs_settles_nothing(
+    world: World, bo: Merchant, session: dict[str, Any], code: str, caplog: pytest.LogCaptureFixture
+) -> None:
     dies(world)
     pay_type = world.attempt(session).pay_type
     for wrong in ({"txamt": "8799"}, {"txcurrcd": "USD"}, {"pay_type": "800101"}, {"cancel": "3"}, {"respcd": "1143"}):
@@ -172,6 +191,7 @@ def test_a_notice_that_differs_settles_nothing(world: World, bo: Merchant, sessi
     world.passes(300, step=3)
     assert payments(world) == []
     assert bo.reads(session)["status"] == "open"
+    assert "settled by a notification alone" not in caplog.text
 
 
 def test_a_notice_that_enquiries_contradict_settles_nothing(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sandbox import Scenario, Trouble
+from tests.hostile.tricks import gateway_hooks
 from tests.stories.cast import Merchant, Shopper, World
 
 HOUR = 3600
@@ -113,6 +114,22 @@ def test_giving_up_with_a_live_code_waits_for_its_end(
     world.passes(33 * 60, step=10)
     assert bo.reads(session)["status"] == "cancelled"
     assert ada.sees() == "You cancelled this payment"
+
+
+def test_what_was_cancelled_while_its_order_was_on_the_way_ends_when_the_order_is_refused(
+    world: World, bo: Merchant, ada: Shopper, session: dict[str, Any]
+) -> None:
+    other = bo.opens(reference="other")
+    world.shopper(other).picks("alipay_hk")
+    world.shopper(other).cancels()
+    due = world.row(other).due_at
+    world.next(Scenario.REFUSED_1104)
+    gateway_hooks(world, "/trade/v1/payment", lambda _: world.shopper(session).cancels())
+    ada.picks("alipay_hk")
+    assert (world.row(session).status, world.row(session).due_at) == ("closing", world.clock.now)
+    assert world.row(other).due_at == due
+    world.works()
+    assert bo.reads(session)["status"] == "cancelled"
 
 
 def test_cancelling_what_was_just_paid_keeps_it_paid(

@@ -70,6 +70,24 @@ WRONG = [
 # fmt: on
 
 
+@pytest.mark.parametrize(
+    ("change", "field", "has"),
+    [
+        ({"amount": 100}, "amount", "alipay"),
+        ({"amount": 100, "wallets": ["alipay"]}, "wallets", "alipay"),
+        ({"currency": "USD"}, "currency", "none"),
+    ],
+)
+def test_an_order_that_no_wallet_takes_says_what_to_change(
+    world: World, change: dict[str, Any], field: str, has: str
+) -> None:
+    bo = world.merchant(wallets=("alipay:HKD",))  # it takes no amount of one dollar or less
+    answer = bo.api("POST", PATH, bo.order() | change)
+    currency = change.get("currency", "HKD")
+    told = f"no wallet can be offered for this; for {currency} this merchant has: {has}"
+    assert (answer.status_code, mistakes(answer)) == (400, {field: told})
+
+
 @pytest.mark.parametrize(("change", "field"), WRONG, ids=[f"{field}-{n}" for n, (_, field) in enumerate(WRONG)])
 def test_a_bad_value_is_named(bo: Merchant, change: dict[str, Any], field: str) -> None:
     answer = bo.api("POST", PATH, bo.order() | change)

@@ -51,6 +51,33 @@ def test_an_order_whose_answer_was_lost_can_be_paid_after_a_try_that_failed(
     assert world.violations() == []
 
 
+def test_while_nobody_has_answered_an_impatient_shopper_gets_no_second_number(
+    world: World, ada: Shopper, session: dict[str, Any]
+) -> None:
+    world.next(Scenario.NEVER_ANSWERS)
+    world.ledger.inject("/trade/v1/query", Trouble.DROP, 3)
+    ada.picks("alipay_hk")
+    world.passes(4)
+    ada.picks("alipay_hk")
+    assert [(one.status, one.answered_at) for one in world.attempts(session)] == [("unknown", None)]
+    world.passes(60)  # now an enquiry has been answered: that number was never an order
+    ada.picks("alipay_hk")
+    first, second = world.attempts(session)
+    assert first.answered_at
+    assert first.out_trade_no != second.out_trade_no
+    assert ada.stage() == "scan"
+    assert world.violations() == []
+
+
+def test_a_code_that_can_be_paid_is_kept_however_often_it_is_asked_for(
+    world: World, ada: Shopper, session: dict[str, Any]
+) -> None:
+    ada.picks("alipay_hk")
+    world.passes(60)
+    ada.picks("alipay_hk")
+    assert len(world.attempts(session)) == 1
+
+
 @pytest.mark.parametrize("scenario", [Scenario.NO_PAY_URL, Scenario.EVIL_PAY_URL, Scenario.WRONG_ECHO])
 def test_a_suspicious_answer_shows_no_code_and_calls_for_a_person(
     world: World, ada: Shopper, session: dict[str, Any], bo: Merchant, scenario: Scenario

@@ -1,6 +1,7 @@
 """The gateway calls: a notification is a hint, stored before it is acknowledged, and never proof by itself."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from sqlalchemy import func, select
 from werkzeug.test import Client, TestResponse
 
 from checkout.domain.signing import sign_notification
-from checkout.store.models import GatewayWord
+from checkout.services import reviews
+from checkout.store.models import GatewayWord, Refund
 from sandbox import Scenario
 from tests.stories.cast import PUBLIC, Merchant, Shopper, World
 
@@ -48,6 +50,45 @@ def test_a_genuine_notice_is_acknowledged_and_asked_about(
     world.passes(2)
     assert world.enquiries() > asked
     assert ada.sees() == "Paid"
+
+
+def test_the_gateway_is_asked_at_once_but_never_twice_within_two_seconds(world: World, bo: Merchant) -> None:
+    mine, other = two_who_scan(world, bo)
+    world.passes(60)
+    body = body_for(world.attempt(mine).out_trade_no)
+    asked_at = world.attempt(mine).asked_at
+    assert asked_at is not None
+    world.clock.now = asked_at + timedelta(seconds=1)
+    waits = world.attempt(other).next_at
+    assert post(world, bo, body, sign_notification(body, KEY)).data == b"SUCCESS"
+    assert world.attempt(mine).next_at == world.clock.now + timedelta(seconds=1)
+    assert world.attempt(other).next_at == waits
+    world.clock.now += timedelta(seconds=1.5)
+    body = body_for(world.attempt(other).out_trade_no)
+    assert post(world, bo, body, sign_notification(body, KEY)).data == b"SUCCESS"
+    assert world.attempt(other).next_at == min(waits, world.clock.now)  # type: ignore[type-var]
+
+
+def test_a_refund_that_the_gateway_speaks_of_is_asked_about_at_once(
+    world: World, bo: Merchant, ada: Shopper, session: dict[str, Any]
+) -> None:
+    world.next(Scenario.REFUND_PROCESSING)
+    ada.picks("alipay_hk")
+    world.pays(session)
+    world.passes(5)
+    bo.api("POST", f"/v1/checkout-sessions/{session['id']}/refunds", {}, Idempotency_Key="1")
+    world.works()
+
+    def refund() -> Refund:
+        with world.parts.sessions() as db:
+            return db.scalars(select(Refund)).one()
+
+    waits = refund().next_at
+    assert waits
+    assert waits > world.clock.now
+    body = body_for(refund().out_trade_no, notify_type="refund")
+    assert post(world, bo, body, sign_notification(body, KEY)).data == b"SUCCESS"
+    assert refund().next_at == world.clock.now
 
 
 def test_the_answer_is_exactly_success(world: World, bo: Merchant, ada: Shopper, session: dict[str, Any]) -> None:
@@ -107,6 +148,56 @@ def test_a_notice_for_an_unknown_number_is_kept(world: World, bo: Merchant) -> N
     body = body_for("SNOSUCHNUMBER")
     assert post(world, bo, body, sign_notification(body, KEY)).data == b"SUCCESS"
     assert words(world) == [("SNOSUCHNUMBER", False)]
+
+
+@pytest.mark.parametrize("number", ["S", "S" * 128])
+def test_a_number_of_any_length_that_fits_the_books_is_kept(world: World, bo: Merchant, number: str) -> None:
+    body = body_for(number)
+    assert post(world, bo, body, sign_notification(body, KEY)).data == b"SUCCESS"
+    assert words(world) == [(number, False)]
+
+
+def flagged(world: World) -> dict[str, str]:
+    """Why a person must look at which session."""
+    with world.parts.sessions() as db:
+        return {review["session"]: review["because"] for review in reviews.open_reviews(db)}
+
+
+def two_who_scan(world: World, bo: Merchant) -> list[dict[str, Any]]:
+    sessions = [bo.opens(reference=name) for name in ("ada", "cy")]
+    for session in sessions:
+        world.shopper(session).picks("alipay_hk")
+    return sessions
+
+
+@pytest.mark.parametrize(("field", "value"), [("txamt", "8801"), ("txcurrcd", "CNY"), ("pay_type", "801101")])
+def test_a_genuine_notice_of_money_on_other_terms_calls_a_person_at_once(
+    world: World, bo: Merchant, field: str, value: str
+) -> None:
+    mine, _ = two_who_scan(world, bo)
+    body = body_for(world.attempt(mine).out_trade_no, **{field: value})
+    assert post(world, bo, body, sign_notification(body, KEY)).data == b"SUCCESS"
+    assert flagged(world) == {mine["id"]: "notice_mismatch"}
+    assert world.violations() == []
+
+
+@pytest.mark.parametrize("change", [{"notify_type": "refund"}, {"respcd": "1142"}, {"cancel": "3"}])
+def test_a_notice_on_other_terms_that_brings_no_money_calls_nobody(
+    world: World, bo: Merchant, change: dict[str, str]
+) -> None:
+    mine, _ = two_who_scan(world, bo)
+    body = body_for(world.attempt(mine).out_trade_no, txamt="8801", **change)
+    assert post(world, bo, body, sign_notification(body, KEY)).data == b"SUCCESS"
+    assert flagged(world) == {}
+
+
+@pytest.mark.parametrize("field", ["txamt", "txcurrcd", "pay_type"])
+def test_what_a_notice_leaves_out_it_does_not_deny(world: World, bo: Merchant, field: str) -> None:
+    mine, _ = two_who_scan(world, bo)
+    said = json.loads(body_for(world.attempt(mine).out_trade_no))
+    body = json.dumps({name: value for name, value in said.items() if name != field}).encode()
+    assert post(world, bo, body, sign_notification(body, KEY)).data == b"SUCCESS"
+    assert flagged(world) == {}
 
 
 def test_an_unknown_address_is_nobodys(world: World, bo: Merchant) -> None:

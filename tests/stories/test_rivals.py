@@ -15,7 +15,7 @@ from checkout.services.sessions import cancel_session, close_next
 from checkout.store.models import Attempt, GatewayWord, Payment
 from sandbox import Scenario, Trouble
 from tests.hostile.tricks import mount
-from tests.stories.cast import Merchant, Shopper, World
+from tests.stories.cast import PHONE, Merchant, Shopper, World
 from tests.stories.overtaking import ENQUIRY, PAYMENT, kinds
 from tests.stories.rivals import Overtaken, between, lost_answer, only_read
 from tests.stories.test_notifications import body_for, post
@@ -50,6 +50,16 @@ def test_of_two_who_pick_at_once_the_index_chooses_one(world: World, bo: Merchan
     with between(world, "INSERT INTO trade_no", lambda: her_phone.picks("alipay_hk")):
         ada.picks("alipay_hk")
     assert (ada.stage(), len(world.attempts(session)), len(world.ledger.calls(PAYMENT))) == ("scan", 1, 1)
+    assert world.violations() == []
+
+
+def test_who_picks_a_moment_later_on_her_phone_is_sent_to_the_same_wallet_page(
+    world: World, bo: Merchant, session: dict[str, Any]
+) -> None:
+    ada, again = world.shopper(session, PHONE), world.shopper(session, PHONE)
+    with between(world, "INSERT INTO trade_no", lambda: again.picks("alipay_hk")):
+        sent = ada.picks("alipay_hk")
+    assert (sent.status_code, sent.headers["Location"]) == (303, world.attempt(session).target)
     assert world.violations() == []
 
 
