@@ -173,7 +173,7 @@ class PostgresServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        self.crash()  # quicker than leaving in order what is deleted now
         shutil.rmtree(self._folder)
 
     def start(self) -> None:
