@@ -176,7 +176,7 @@ def test_f25_paid_by_a_notice_and_contradicted_for_a_day_calls_for_a_person_and_
     assert bo.reads(session)["review"] is False
     world.passes(28 * HOUR, step=3600)
     told = bo.reads(session)
-    assert (told["status"], told["review"], proofs(world)) == ("paid", True, ["notification"])
+    assert (told["status"], told["review_reason"], proofs(world)) == ("paid", "contradicted", ["notification"])
 
 
 def test_f25_a_notice_alone_pays_nothing_while_enquiries_are_answered(

@@ -338,7 +338,10 @@ def test_a_refund_that_the_gateway_forgets_eight_times_is_sent_no_more_and_looke
     assert (read(bo, answer)["status"], bo.reads(paid)["review"]) == ("pending", True)
     assert len({call.params["out_trade_no"] for call in world.ledger.calls(REFUND)}) == 1
     with world.parts.sessions() as db:
-        assert db.scalars(select(Refund.tries)).one() == MOST_TRIES == 8
+        refund = db.scalars(select(Refund)).one()
+        assert refund.tries == MOST_TRIES == 8
+        assert refund.next_at
+        assert refund.next_at > world.clock.now + timedelta(hours=22), "once a day from now on"
         assert db.scalars(select(Payment.refunded)).one() == 3000  # it may have gone back all the same
     assert world.violations() == []
 

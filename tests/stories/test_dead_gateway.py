@@ -218,7 +218,7 @@ def test_what_only_a_notice_vouched_for_is_reviewed_after_a_day_of_contradiction
     assert not bo.reads(session)["review"]
     world.passes(2 * 3600, step=900)
     told = bo.reads(session)
-    assert (told["status"], told["review"]) == ("paid", True)
+    assert (told["status"], told["review_reason"]) == ("paid", "contradicted")
     assert payments(world) == [("accepted", "notification")]
 
 
@@ -234,14 +234,18 @@ def test_a_second_notice_changes_nothing_more(world: World, bo: Merchant, sessio
     assert len(bo.heard()) == 1
 
 
-def test_a_returned_payment_that_we_did_not_refund_is_looked_at(
-    world: World, bo: Merchant, session: dict[str, Any], code: str
+@pytest.mark.parametrize(
+    ("column", "value", "reason"), [("cancel", "3", "returned_elsewhere"), ("amount", 8799, "contradicted")]
+)
+def test_a_booked_payment_that_reads_otherwise_later_is_looked_at(
+    world: World, bo: Merchant, session: dict[str, Any], code: str, column: str, value: str | int, reason: str
 ) -> None:
+    """It was returned, and not by us; or it never was of the amount that was booked."""
     world.pays(session)
     world.passes(5)
     assert bo.reads(session)["status"] == "paid"
     with world.ledger.store.writing() as db:
-        db.execute("UPDATE record SET cancel = '3' WHERE out_trade_no = ?", (code,))
+        db.execute(f"UPDATE record SET {column} = ? WHERE out_trade_no = ?", (value, code))  # noqa: S608
     world.passes(180)
     told = bo.reads(session)
-    assert (told["status"], told["review"]) == ("paid", True)
+    assert (told["status"], told["review_reason"]) == ("paid", reason)

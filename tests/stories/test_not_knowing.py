@@ -88,7 +88,8 @@ def test_a_suspicious_answer_shows_no_code_and_calls_for_a_person(
     assert "data-qr" not in ada.page()
     assert world.attempt(session).target is None
     world.works()
-    assert bo.reads(session)["review"] is True
+    told = bo.reads(session)
+    assert (told["review"], told["review_reason"]) == (True, "answer_mismatch")
     assert "checkout_session.review_opened" in [news["type"] for news in bo.heard()]
 
 
