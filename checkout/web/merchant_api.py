@@ -28,7 +28,7 @@ FILTERS = {
     "syssn": listing.text,
 }
 REFUND_FILTERS = {"session": listing.text, "status": listing.one_of(REFUND_WORDS)}
-METADATA = re.compile(r"metadata\[(.{1,40})\]", re.DOTALL)
+METADATA = re.compile(r"metadata\[((?:(?!\]\[).){1,40})\]", re.DOTALL)  # `][` inside: an object in an object
 MOST_PAIRS, LONGEST_VALUE = 20, 500  # as an order may have
 
 

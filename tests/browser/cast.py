@@ -87,7 +87,8 @@ class Person:
     @staticmethod
     def decodes(picture: bytes) -> str:
         # QR codes alone: one row in some hundred large codes reads as a bar code of a few characters.
-        read = zxingcpp.read_barcodes(Image.open(io.BytesIO(picture)), formats=zxingcpp.BarcodeFormat.QRCode)
+        only = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+        read = zxingcpp.read_barcodes(Image.open(io.BytesIO(picture)), formats=only)
         assert len(read) == 1, f"{len(read)} codes in the picture"
         return read[0].text
 

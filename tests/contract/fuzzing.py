@@ -37,6 +37,12 @@ class Outcome:
         return sum(self.cases.values())
 
 
+def filter_case(_context: Any, case: Any) -> bool:
+    """Not what the wire makes valid: `metadata[a]` with null or false in it arrives as a text, and is one."""
+    query = case.query or {}
+    return all(isinstance(value, str) for name, value in query.items() if name.startswith("metadata["))
+
+
 def run(
     app: Flask, api_key: str, settings: dict[str, Any], *, tag: str | None = None, seen: Outcome | None = None
 ) -> Outcome:
@@ -52,6 +58,7 @@ def run(
     )
     schema = schemathesis.openapi.from_wsgi("/v1/openapi.json", app, config=config)
     schema.transport.__class__ = InProcess  # it is one for all schemas
+    schema.hook(filter_case)
     seen = seen or Outcome()
     for event in from_schema(schema).execute():
         if isinstance(event, ScenarioFinished):

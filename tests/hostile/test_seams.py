@@ -395,6 +395,31 @@ def test_f36_an_answer_that_wakes_late_does_not_take_back_the_answer_after_the_e
         world.passes(7200, step=60)
 
 
+@pytest.mark.parametrize("another_hears", ["nothing of it", "no answer"])
+def test_f36_what_a_late_answer_decides_has_its_question_in_the_books(
+    world: World, bo: Merchant, another_hears: str
+) -> None:
+    """A worker sleeps past its lease; meanwhile another asks, and only the sleeper's answer knows of the money."""
+    session = bo.opens()
+    world.shopper(session).picks("alipay_hk")
+    world.passes(5)
+    world.pays(session)
+    later(world, minutes=1)
+    its_question = world.clock()
+    with asleep(world, QUERY, lambda: enquire_next(world.asking)):
+        later(world, minutes=5)
+        if another_hears == "no answer":
+            fails(world, QUERY)
+        else:
+            gateway_answers(world, QUERY, lambda answer: answer | {"data": []})
+        assert enquire_next(replace(world.asking, lanes=Lanes()))
+        assert bo.reads(session)["status"] == "open"
+    told = world.attempt(session)
+    newest = its_question if another_hears == "no answer" else world.clock()
+    assert (told.status, told.answered_at) == ("succeeded", newest)
+    assert world.violations() == []
+
+
 def test_f36_not_found_from_before_does_not_count_for_a_refund_sent_since(world: World, bo: Merchant) -> None:
     asks(bo, pay(world, bo))
     sent = fails(world, REFUND)

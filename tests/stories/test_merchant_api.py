@@ -88,6 +88,14 @@ def test_an_order_that_no_wallet_takes_says_what_to_change(
     assert (answer.status_code, mistakes(answer)) == (400, {field: told})
 
 
+def test_an_order_for_one_wallet_is_not_taken_by_another(world: World) -> None:
+    bo = world.merchant(wallets=("alipay:HKD", "alipay_hk:HKD"))
+    small = bo.order() | {"amount": 100}  # of which Alipay takes none
+    assert bo.api("POST", PATH, small).status_code == 201
+    answer = bo.api("POST", PATH, small | {"wallets": ["alipay"]})
+    assert (answer.status_code, list(mistakes(answer))) == (400, ["wallets"])
+
+
 @pytest.mark.parametrize(("change", "field"), WRONG, ids=[f"{field}-{n}" for n, (_, field) in enumerate(WRONG)])
 def test_a_bad_value_is_named(bo: Merchant, change: dict[str, Any], field: str) -> None:
     answer = bo.api("POST", PATH, bo.order() | change)

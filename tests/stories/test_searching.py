@@ -92,6 +92,7 @@ def test_refunds_are_listed_too(bo: Merchant, shelf: list[dict[str, Any]]) -> No
 @pytest.mark.parametrize("wrong", [
     "colour=red", "metadata=x", "metadata[]=x", "metadata[a]=1&metadata[a]=2", "created_before=yesterday",
     "created_after=", "reference=a&reference=b", "status=closing", "metadata[" + "k" * 41 + "]=x",
+    "metadata[a][b]=x", "metadata[a][]=x", "metadata[][a]=x",
 ])  # fmt: skip
 def test_what_is_no_filter_is_refused_by_its_name(bo: Merchant, wrong: str) -> None:
     answer = bo.api("GET", f"{PATH}?{wrong}")

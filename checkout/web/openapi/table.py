@@ -22,7 +22,7 @@ SEARCH = (
         "metadata",
         "Pairs of your own, exactly: `metadata[table]=7`. Several must all be there.",
         {"type": "object", "additionalProperties": {"type": "string", "maxLength": 500},
-         "propertyNames": {"minLength": 1, "maxLength": 40}, "maxProperties": 20},
+         "propertyNames": {"minLength": 1, "maxLength": 40, "not": {"pattern": "\\]\\["}}, "maxProperties": 20},
         deep=True,
     ),
     *PAGE,
