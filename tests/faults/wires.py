@@ -29,9 +29,9 @@ Serve = Callable[..., FaultServer]
 
 @contextmanager
 def on_the_wire(
-    world: World, bo: Merchant, url: str, seconds: float = 0.6, ca_file: str | None = None
+    world: World, bo: Merchant, url: str, seconds: float = 5.0, ca_file: str | None = None
 ) -> Iterator[None]:
-    """Meanwhile the merchant's gateway is at this address, and is called over real sockets."""
+    """Meanwhile the gateway of Bo is at this address, and is called over real sockets, which have so long in all."""
     before = world.parts.gateways._transport
     door = Transport(total_seconds=seconds, connect_seconds=seconds / 2, ca_file=ca_file)
     _move(world, bo, url, door)
