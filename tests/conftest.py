@@ -27,6 +27,7 @@ TOGETHER = {
     "tests/office/test_in_a_browser.py": "browser",
     "tests/office/test_passkeys_in_a_browser.py": "browser",
     "tests/integrations/": "integrations",
+    "tests/proofs/test_restarts.py": "restarts",  # each takes all of the machine
 }
 BROWSER_FIXTURES = {"browser", "browser_type", "context", "new_context", "page"}
 CHROMIUM_ARGUMENTS = [

@@ -420,6 +420,13 @@ def test_f36_what_a_late_answer_decides_has_its_question_in_the_books(
     assert world.violations() == []
 
 
+def test_f36_a_refund_that_is_on_its_way_is_nobody_elses_for_the_time_of_its_lease(world: World, bo: Merchant) -> None:
+    asked = asks(bo, pay(world, bo))
+    with asleep(world, REFUND, lambda: move_next_refund(world.refunding)):
+        assert not move_next_refund(replace(world.refunding, lanes=Lanes()))
+    assert read(bo, asked)["status"] == "succeeded"
+
+
 def test_f36_not_found_from_before_does_not_count_for_a_refund_sent_since(world: World, bo: Merchant) -> None:
     asks(bo, pay(world, bo))
     sent = fails(world, REFUND)

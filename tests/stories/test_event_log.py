@@ -117,12 +117,13 @@ def test_a_wrong_wish_is_named(bo: Merchant, name: str, value: str) -> None:
 
 @pytest.mark.parametrize("heard", [True, False])
 def test_an_event_is_sent_again_whether_it_was_heard_or_not(world: World, bo: Merchant, heard: bool) -> None:
-    bo.inbox.answers = [] if heard else [500] * 10
+    bo.inbox.answers = [] if heard else [500] * 9 + [503]
     cancels(bo)
     world.works()
     gives_up(world)
     [event] = log(bo)
-    assert event["deliveries"][0]["status"] == ("delivered" if heard else "failed")
+    told = event["deliveries"][0]
+    assert (told["status"], told["answer_status"]) == (("delivered", 204) if heard else ("failed", 503))
     answer = again(bo, event)
     assert answer.status_code == 202
     assert answer.json["deliveries"][0]["status"] == "pending"

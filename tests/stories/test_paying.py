@@ -43,6 +43,7 @@ def test_a_shopper_picks_a_wallet_and_pays(
     assert [payment["role"] for payment in told["payments"]] == ["accepted"]
     assert [news["type"] for news in bo.heard()] == ["checkout_session.paid"]
     assert bo.heard()[0]["data"]["payments"] == told["payments"]
+    assert world.row(session).due_at is None, "it has no more deadlines"
 
 
 def test_the_shop_is_told_by_the_way_back_too(world: World, bo: Merchant) -> None:

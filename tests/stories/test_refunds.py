@@ -1,6 +1,6 @@
 """Bo sends money back: never more than came, never twice, and never by a guess."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -11,6 +11,7 @@ from tests.stories.cast import Merchant, Shopper, World
 from tests.stories.test_merchant_api import mistakes
 
 REFUND = "/trade/v1/refund"
+QUERY = "/trade/v1/query"
 REFUSES = b'{"respcd": "1271", "resperr": "no partial refund"}'
 LOST = b"<html>gone"
 
@@ -239,3 +240,18 @@ def test_a_refund_that_waited_for_months_is_found_in_the_month_in_which_it_was_s
     world.passes(60)
     assert bo.api("GET", f"/v1/refunds/{told['id']}").json["status"] == "succeeded"  # type: ignore[index]
     assert len(world.ledger.order(world.attempt(session).out_trade_no).refunds) == 1
+
+
+def test_a_refund_of_a_months_last_evening_is_found_in_the_next_month(world: World, bo: Merchant) -> None:
+    world.clock.now = datetime(2026, 3, 31, 15, 15, tzinfo=UTC)  # 23:15 in Hong Kong
+    paid = pay(world, bo)
+    world.next(Scenario.LOST_ANSWER)
+    asked = asks(bo, paid)
+    world.ledger.inject(QUERY, Trouble.DROP, 1_000)
+    world.passes(3600, step=60)
+    assert read(bo, asked)["status"] == "pending"
+    with world.ledger.store.writing() as db:
+        db.execute("DELETE FROM fault")
+    world.passes(600, step=10)
+    assert (read(bo, asked)["status"], len(world.ledger.calls(REFUND))) == ("succeeded", 1)
+    assert world.violations() == []
