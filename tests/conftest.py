@@ -6,12 +6,14 @@ import ipaddress
 import os
 import shutil
 import socket
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import Engine, event
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.compiled import share
@@ -65,6 +67,13 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
+
+
+@event.listens_for(Engine, "connect")
+def _in_no_order(connection: Any, _record: Any) -> None:
+    """SQLite gives rows in the order of their making, PostgreSQL in any: who asks for none gets the other way round."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA reverse_unordered_selects=ON")
 
 
 sys.addaudithook(_loopback_only)

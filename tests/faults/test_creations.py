@@ -153,7 +153,8 @@ def test_f58_the_key_and_every_secret_are_printed_once_and_written_down_nowhere(
     secrets = [bo.told.api_key, bo.told.webhook_secret, "key-of-APP1", rotates(world, bo)]
     secrets.append(json.loads(command(world, "replace-key", bo.told.merchant_id, "--json").stdout)["api_key"])
     with world.parts.sessions() as db:
-        entries = [json.dumps([e.actor, e.action, e.subject, e.details]) for e in db.scalars(select(AuditEntry))]
+        log = db.scalars(select(AuditEntry).order_by(AuditEntry.id))
+        entries = [json.dumps([e.actor, e.action, e.subject, e.details]) for e in log]
         row = str(vars(db.get_one(MerchantRow, bo.told.merchant_id)))
     assert [json.loads(entry)[:2] for entry in entries] == [
         ["operator", "merchant_added"],

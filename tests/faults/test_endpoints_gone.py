@@ -60,7 +60,8 @@ def test_f53_an_endpoint_that_is_gone_is_called_no_more_and_misses_nothing(world
     world.works()
     assert bo.heard()[-1]["data"]["reference"] == "6"
     with world.parts.sessions() as db:
-        log = db.execute(select(AuditEntry.actor, AuditEntry.action).where(AuditEntry.action.like("webhook_%"))).all()
+        theirs = select(AuditEntry.actor, AuditEntry.action).where(AuditEntry.action.like("webhook_%"))
+        log = db.execute(theirs.order_by(AuditEntry.id)).all()
     assert [tuple(entry) for entry in log] == [("worker", "webhook_disabled"), ("operator", "webhook_enabled")]
 
 

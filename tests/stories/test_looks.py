@@ -64,7 +64,9 @@ def test_only_registered_sites_may_show_a_page_in_a_frame(world: World, bo: Merc
     tells(world, "embed-origin", "remove", bo.told.merchant_id, "https://tea.example:8443")
     assert policy(ada)["frame-ancestors"] == "'none'"
     with world.parts.sessions() as db:
-        changes = db.scalars(select(AuditEntry.action).where(AuditEntry.subject == bo.told.merchant_id)).all()
+        changes = db.scalars(
+            select(AuditEntry.action).where(AuditEntry.subject == bo.told.merchant_id).order_by(AuditEntry.id)
+        ).all()
     assert [action for action in changes if action.startswith("embed")] == ["embed_origin_added"] * 2 + [
         "embed_origin_removed"
     ] * 2

@@ -116,7 +116,7 @@ def test_cancelling_what_is_over_is_written_down_nowhere(world: World, bo: Merch
         bo.api("POST", f"/v1/checkout-sessions/{session['id']}/cancel")
     world.works()
     with world.parts.sessions() as db:
-        actions = list(db.scalars(select(AuditEntry.action)))
+        actions = list(db.scalars(select(AuditEntry.action).order_by(AuditEntry.id)))
     assert actions == ["merchant_added", "session_cancelled"]
 
 
