@@ -1,9 +1,10 @@
-"""What is compiled once for all applications of a test process: statements by SQLAlchemy, templates by Jinja.
+"""What is compiled once for all applications of a test process: SQLAlchemy's statements, templates, and routes.
 
 Each story builds an application of its own, and a process in production builds one: there everything is compiled at its
 first use too, and then kept by SQLAlchemy and Jinja themselves. Half of a short story's time went into compiling again.
 """
 
+from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
@@ -11,7 +12,9 @@ from flask import Flask
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from sqlalchemy import Connection, Engine, event
+from werkzeug.routing import Rule
 
+Builder = Callable[..., tuple[str, str]]
 MOST_STATEMENTS = 5_000  # there are hundreds; their keys hold on to the tables of whoever made them
 
 
@@ -47,6 +50,21 @@ class Templates(BytecodeCache):
             self._kept[bucket.key, bucket.checksum] = bucket.code
 
 
+def builders_once(compile_it: Callable[[Rule, bool], Builder]) -> Callable[[Rule, bool], Builder]:
+    """What makes an address of a route's values, by the route's parts: it is given the rule that it works for."""
+    kept: dict[Any, Builder] = {}
+
+    def compile_once(rule: Rule, append_unknown: bool = True) -> Builder:
+        if rule.defaults:  # these go through the rule's own converters
+            return compile_it(rule, append_unknown)
+        key = rule.rule, tuple(rule._trace), append_unknown
+        if key not in kept:
+            kept[key] = compile_it(rule, append_unknown)
+        return kept[key]
+
+    return compile_once
+
+
 STATEMENTS, TEMPLATES = Statements(), Templates()
 
 
@@ -55,6 +73,7 @@ def share() -> None:
     if "bytecode_cache" in Flask.jinja_options:
         return
     Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": TEMPLATES}
+    Rule._compile_builder = builders_once(Rule._compile_builder)  # type: ignore[assignment, method-assign]
 
     @event.listens_for(Engine, "engine_connect")
     def _(connection: Connection) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import pytest
 from flask import Flask, render_template
 from sqlalchemy import Engine, literal, select
 from sqlalchemy.sql.compiler import SQLCompiler
+from werkzeug.routing import BaseConverter, Map, Rule
 
 from checkout.store.engine import make_engine
 from tests.compiled import TEMPLATES, Statements
@@ -57,3 +59,26 @@ def test_a_template_is_compiled_again_only_when_it_has_changed(tmp_path: Path) -
         with app.app_context():
             said.append((render_template("page.html", name="Ada"), len(TEMPLATES._kept) - before))
     assert said == [("Hello Ada", 1), ("Hello Ada", 0), ("Bye Ada", 1)]
+
+
+def test_a_route_is_compiled_once_and_builds_each_application_its_own_addresses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Shouting(BaseConverter):
+        def to_url(self, value: Any) -> str:
+            return str(value).upper()
+
+    compiled: list[str] = []
+    compile_it = Rule._get_func_code
+
+    def counts(code: CodeType, name: str) -> Any:
+        compiled.append(name)
+        return compile_it(code, name)
+
+    monkeypatch.setattr(Rule, "_get_func_code", staticmethod(counts))
+    said = []
+    for word in (BaseConverter, Shouting):
+        rules = Map([Rule("/of-this-test/<word:name>", endpoint="greet")], converters={"word": word})
+        said.append(rules.bind("pay.example").build("greet", {"name": "ada", "in": "zh"}))
+    assert said == ["/of-this-test/ada?in=zh", "/of-this-test/ADA?in=zh"]
+    assert len(compiled) == 2, "with what the rule does not know and without, for both applications"

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, cast
 
-from babel.support import Translations
+from babel.support import NullTranslations, Translations
 from flask import Flask, g, request
 
 from checkout.domain.locales import CATALOGUE, LABELS, Lang, best_lang, lang_of
@@ -12,13 +13,18 @@ from checkout.domain.locales import CATALOGUE, LABELS, Lang, best_lang, lang_of
 
 def install(app: Flask) -> None:
     """Give templates `_()` and `ngettext()`: the catalogues are read once, and never looked for again."""
-    found = {lang: Translations.load(f"{app.root_path}/translations", [name]) for lang, name in CATALOGUE.items()}
+    found = {lang: _catalogue(app.root_path, name) for lang, name in CATALOGUE.items()}
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
         lambda text: found[current()].ugettext(text),  # noqa: PLW0108 - the language is this request's, not the start's
         lambda one, many, count: found[current()].ungettext(one, many, count),  # noqa: PLW0108 - as above
         newstyle=True,
     )
+
+
+@cache
+def _catalogue(root: str, name: str) -> NullTranslations:
+    return Translations.load(f"{root}/translations", [name])
 
 
 def current() -> Lang:
