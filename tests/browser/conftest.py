@@ -16,7 +16,7 @@ def _pictures_of_failures(pytestconfig: pytest.Config) -> None:
         pytestconfig.option.screenshot = "only-on-failure"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # not longer: its workers go on looking for work
 def ensemble(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ensemble]:
     with Ensemble(tmp_path_factory.mktemp("ensemble")) as running:
         yield running

@@ -7,7 +7,7 @@ import pytest
 from tests.integrations.cast import Market
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # not longer: its workers go on looking for work
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
     with Market(tmp_path_factory.mktemp("market")) as running:
         yield running
