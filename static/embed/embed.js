@@ -3,7 +3,7 @@
   const PAGES = "{pages}";
   const FROM = new URL(PAGES).origin;
   const FINAL = ["paid", "expired", "cancelled"];
-  const WORDS = { zh: ["结账", "关闭"], "zh-hk": ["結帳", "關閉"], en: ["Checkout", "Close"] };
+  const WORDS = { zh: ["付款", "关闭"], "zh-hk": ["付款", "關閉"], en: ["Checkout", "Close"] };
   const ALIPAY = /AliApp\(AP\/|AlipayClient(?!HK)/;
   const me = document.currentScript;
 
