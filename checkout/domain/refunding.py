@@ -9,7 +9,9 @@ PAUSE_FROM, PAUSE_TO = time(23, 25), time(0, 35)
 MOST_TRIES = 8  # a week of empty takings, or as many sendings that nobody remembers: then a person must look
 BETWEEN = timedelta(seconds=5)  # QFPay wants some seconds between partial refunds of one payment
 # Of the whole payment nothing is left: said of a refund that may be there or not, so that an enquiry must tell.
-NOTHING_LEFT = frozenset({"1125", "1262"})
+NOTHING_LEFT = frozenset({"1125", "1262", "1264"})
+# These say later, and are certain: nothing was booked, and `waits_until` knows until when.
+LATER = frozenset({"1265", "1269"})
 NOT_FOUND_FOR = timedelta(minutes=5)  # so long must enquiries miss a refund before its number is sent again
 
 
@@ -37,11 +39,17 @@ def waits_until(code: str, now: datetime, tries: int) -> datetime | None:
 
 
 def may_be_there(code: str, klass: str) -> bool:
-    """Whether a refusal only says "later", as under maintenance: then an enquiry must tell before it is sent again.
+    """Whether a refusal leaves open what the channel did, as under maintenance or when a bank is busy.
 
-    1265 and 1269 say later too, but are certain: nothing was booked, and `waits_until` knows until when.
+    An enquiry must tell before the number is sent again (qfpay.md section 7: "retry after query", "new after query"),
+    and no other number may take its place.
     """
-    return klass == "retry" and code not in {"1265", "1269"}
+    return klass in {"retry", "new"} and code not in LATER
+
+
+def was_refused(code: str | None) -> bool:
+    """Whether what is kept of the last sending, while we ask about all of them, is a refusal for good."""
+    return code is not None and code not in NOTHING_LEFT
 
 
 def after_no_answer(now: datetime, *, since: datetime) -> datetime:

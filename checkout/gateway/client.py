@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from checkout.domain.bridge import trade_number
 from checkout.domain.errors import GatewayGarbled, GatewayRefused, GatewayUnreachable
+from checkout.domain.refunding import NOTHING_LEFT
 from checkout.domain.signing import matches, sign_notification, sign_request
 from checkout.domain.wallets import PAY_TYPES
 from checkout.gateway import notifications
@@ -237,12 +238,14 @@ def _refund_outcome(order: RefundOrder, said: Fields, raw: bytes) -> RefundOutco
     meaning = look_up(code) if code else None
     if meaning is None or not meaning.listed:
         return Unknown(f"code {code or 'missing'}", raw)
-    if meaning.klass in (Class.PEND, Class.STATE):
+    if meaning.klass in (Class.PEND, Class.STATE) or code in NOTHING_LEFT:
         return Unknown(f"code {code}", raw, code)
     if meaning.klass is not Class.OK:
         return Refused(code, meaning, text(said, "resperr", "respmsg"), raw)
     echoes = (
+        ("orig_syssn", text(said, "orig_syssn") == order.payment_syssn),
         ("out_trade_no", text(said, "out_trade_no") == order.out_trade_no),
+        ("txcurrcd", text(said, "txcurrcd") == order.currency),
         ("txamt", read_amount(said) == order.amount),
     )
     if any(not same and said.get(name) not in (None, "") for name, same in echoes):

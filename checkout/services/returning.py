@@ -4,7 +4,7 @@ import logging
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import select, update
+from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
 from checkout.crash_points import crash_point
@@ -37,6 +37,7 @@ from checkout.store.moves import lock_session, move_refund, touch_session
 
 log = logging.getLogger(__name__)
 
+DONE = "0000"
 LEASE = timedelta(seconds=60)  # twice the longest refund call: a crash leaves the row due
 SEND_SECONDS = 30.0
 
@@ -91,8 +92,20 @@ def _send(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool:
         _later(db, refund, reason.until)
         db.commit()
         return True
+    lock_session(db, refund.session_id)  # another process may be sending its sibling at this moment
+    if later := _after_its_siblings(db, refund, now):
+        _later(db, refund, later)
+        db.commit()
+        return True
     claimed = move_refund(
-        db, refund.id, RefundStatus.SENT, next_at=now + LEASE, sent_at=now, tries=Refund.tries + 1, missing_since=None
+        db,
+        refund.id,
+        RefundStatus.SENT,
+        next_at=now + LEASE,
+        sent_at=now,
+        tries=Refund.tries + 1,
+        missing_since=None,
+        failure_code=case((Refund.failure_code.in_(refunding.NOTHING_LEFT), Refund.failure_code)),
     )
     crash_point("refund.before_claim")
     db.commit()  # from here it may be at the gateway, whatever becomes of us
@@ -141,6 +154,11 @@ def _record(db: Session, asking: Asking, refund: Refund, outcome: RefundOutcome,
             _keep(db, asking, refund, raw, now)
             log.warning("refund put off by the gateway: %s", code, extra={"refund": refund.id})
             move_refund(db, refund.id, RefundStatus.UNKNOWN, next_at=now + refunding.BETWEEN)
+        case Refused(code=code, raw=raw) if refund.tries > 1 and not _waits(refund, code, now):
+            # It says that this sending came to nothing, not that those before it did.
+            _keep(db, asking, refund, raw, now)
+            log.warning("refund refused when it was sent again: %s", code, extra={"refund": refund.id})
+            move_refund(db, refund.id, RefundStatus.UNKNOWN, next_at=now + refunding.BETWEEN, failure_code=code)
         case Refused(code=code, raw=raw):
             _keep(db, asking, refund, raw, now)
             _refused(db, asking, refund, code, now)
@@ -159,8 +177,12 @@ def _record(db: Session, asking: Asking, refund: Refund, outcome: RefundOutcome,
     crash_point("refund.recorded")
 
 
+def _waits(refund: Refund, code: str, now: datetime) -> datetime | None:
+    return refunding.waits_until(code, now, refund.tries)
+
+
 def _refused(db: Session, asking: Asking, refund: Refund, code: str, now: datetime) -> None:
-    if later := refunding.waits_until(code, now, refund.tries):
+    if later := _waits(refund, code, now):
         log.info("refund waits: %s", code, extra={"refund": refund.id})
         move_refund(db, refund.id, RefundStatus.RESERVED, next_at=later, failure_code=code)
         touch_session(db, refund.session_id)
@@ -194,13 +216,15 @@ def _enquire(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool
     gateway = _gateway(db, asking, refund, db.get_one(Merchant, refund.merchant_id), now)
     if gateway is None:
         return True
-    # It may have waited for months; its record is of the month in which it was sent, most likely the last time.
-    windows = windows_for(refund.created_at, (refund.sent_at or refund.created_at) + timedelta(days=30), now)
+    # It may have waited for months; its record is of a month in which it was sent, or soon after.
+    sent_at = refund.sent_at or refund.created_at
+    first = sent_at if refund.tries == 1 else refund.created_at
+    windows = windows_for(first, sent_at + timedelta(days=30), now)
     db.commit()  # nothing stays open while we call, and what was read stays readable
     crash_point("refund.before_enquiry")
     answers: list[Enquiry] = []
     try:
-        for window in windows[-2:]:
+        for window in windows:
             question = partial(gateway.enquire, [refund.out_trade_no], window)
             answers.append(calls.ask(db, asking.terms, gateway, question, use=Use.ENQUIRE, clock=asking.clock))
     except GatewayError as error:
@@ -224,10 +248,10 @@ def _hear(db: Session, asking: Asking, refund: Refund, answers: list[Enquiry], n
     if ours or overtaken_in_the_portal:  # every byte that decides something is kept (safety.md I26)
         _keep(db, asking, refund, b"\n".join(answer.raw for answer in answers), now)
     overtaken = refund.sent_at != sent_at or refund.status not in REFUND_IN_FLIGHT
-    if overtaken and not any(record.code == "0000" for record in ours):
+    if overtaken and not any(record.code == DONE for record in ours):
         db.rollback()  # we slept past our lease, and more has happened since: this says nothing about that
         return
-    if done := next((record for record in ours if record.code == "0000"), None):
+    if done := next((record for record in ours if record.code == DONE), None):
         book_done_refund(db, asking.terms, refund, done.syssn, now)
     elif failed := next((record for record in ours if record.says in (Says.FAILED, Says.CLOSED)), None):
         _fail(db, asking, refund, failed.code, now)
@@ -237,6 +261,11 @@ def _hear(db: Session, asking: Asking, refund: Refund, answers: list[Enquiry], n
     elif overtaken_in_the_portal:
         _fail(db, asking, refund, refund.failure_code or "", now)
         portal_refunds.book_what_exceeded(db, asking.terms, refund.payment_id, now)
+    elif any(record.kind == "refund" and record.code == DONE for record in records):
+        # Under our number another amount went back: sent again it would be refused, and never settled by itself.
+        _keep(db, asking, refund, b"\n".join(answer.raw for answer in answers), now)
+        reviews.open_review(db, asking.terms, refund.session_id, "refund_unknown", now)
+        _later(db, refund, now + timedelta(days=1), missing_since=None)
     else:
         _missing(db, asking, refund, now)
     crash_point("refund.before_heard")
@@ -249,6 +278,8 @@ def _missing(db: Session, asking: Asking, refund: Refund, now: datetime) -> None
         _later(db, refund, now + refunding.NOT_FOUND_FOR, missing_since=now)
     elif now < refund.missing_since + refunding.NOT_FOUND_FOR:  # a notification had us ask sooner
         _later(db, refund, refund.missing_since + refunding.NOT_FOUND_FOR)
+    elif refunding.was_refused(refund.failure_code):  # refused the last time, and of no time before is there a record
+        _fail(db, asking, refund, refund.failure_code or "", now)
     elif refund.tries >= refunding.MOST_TRIES:
         reviews.open_review(db, asking.terms, refund.session_id, "refund_unknown", now)
         _later(db, refund, now + timedelta(days=1))

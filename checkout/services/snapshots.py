@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from checkout.domain.lifecycle import RefundStatus, Role, public_refund_status, public_status
-from checkout.domain.refunding import NOTHING_LEFT
+from checkout.domain.refunding import LATER
 from checkout.services.terms import Terms
 from checkout.store.models import Attempt, CheckoutSession, Payment, Refund
 
@@ -125,7 +125,7 @@ def _refunded(payments: Sequence[Payment], refunds: Sequence[Refund]) -> int:
 def refund_snapshot(refund: Refund, payment: Payment) -> dict[str, Any]:
     """A refund as merchants read it; pending until the gateway has spoken."""
     failed = refund.status is RefundStatus.FAILED
-    told_to_wait = refund.failure_code and refund.failure_code not in NOTHING_LEFT
+    told_to_wait = refund.status is RefundStatus.RESERVED and refund.failure_code in LATER
     return {
         "id": refund.id,
         "session": refund.session_id,
@@ -136,7 +136,7 @@ def refund_snapshot(refund: Refund, payment: Payment) -> dict[str, Any]:
         "cause": refund.cause,
         "status": public_refund_status(refund.status),
         "failure": {"code": refund.failure_code} if failed else None,
-        "waits_until": rfc3339(refund.next_at) if told_to_wait and not failed else None,
+        "waits_until": rfc3339(refund.next_at) if told_to_wait else None,
         "out_trade_no": refund.out_trade_no,
         "syssn": refund.syssn,
         "created_at": rfc3339(refund.created_at),
