@@ -107,9 +107,7 @@ def _intend(
     if live and live.id == ours:
         db.rollback()
         return live, True
-    wanted = live and (
-        knows_user or (live.pay_type == pay_type.code and not renewing.worn(merchant, session, live, now))
-    )
+    wanted = live and (knows_user or (live.pay_type == pay_type.code and not renewing.worn(session, live, now)))
     if live and wanted and now < live.ends_at and not _fruitless(live):
         db.rollback()
         return live, False
@@ -212,6 +210,7 @@ def _new_attempt(
         out_trade_no=new_trade_no(),
         status=AttemptStatus.CREATED,
         created_at=now,
+        code_minutes=minutes,
         ends_at=schedule.code_ends_at(now, minutes=minutes, obeyed=pay_type.obeys_expired_time),
         next_at=now + schedule.CLAIM_LEASE,  # if we die during the call, the worker asks from here
     )
@@ -231,7 +230,7 @@ def _order(terms: Terms, merchant: Merchant, session: CheckoutSession, attempt: 
         amount=session.amount,
         currency=session.currency,
         created_at=attempt.created_at,
-        minutes=renewing.code_minutes(merchant, session, attempt.created_at),
+        minutes=attempt.code_minutes,
         goods_name=session.description or (session.items[0]["name"] if session.items else "") or merchant.name,
         return_url=f"{terms.page_of(session.id)}/return",
         notify_url=f"{terms.public_url}/notify/{merchant.id}",

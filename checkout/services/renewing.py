@@ -18,9 +18,9 @@ def code_minutes(merchant: Merchant, session: CheckoutSession, now: datetime) ->
     return schedule.code_minutes(session.expires_at - now, merchant.options.get("code_minutes", schedule.CODE_MINUTES))
 
 
-def worn(merchant: Merchant, session: CheckoutSession, live: Attempt, now: datetime) -> bool:
+def worn(session: CheckoutSession, live: Attempt, now: datetime) -> bool:
     """The code will soon end, and the session will not: whoever picks the wallet again gets a fresh code."""
-    ends = live.created_at + timedelta(minutes=code_minutes(merchant, session, live.created_at))
+    ends = live.created_at + timedelta(minutes=live.code_minutes)
     shown = live.status is AttemptStatus.PENDING and live.target is not None
     return shown and now >= ends - schedule.WARNING and session.expires_at - now > schedule.WARNING
 

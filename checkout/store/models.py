@@ -135,6 +135,7 @@ class Attempt(Base):
     failure: Mapped[str | None] = mapped_column(String(20))
     failure_code: Mapped[str | None] = mapped_column(String(8))  # also of an answer that the number was used before
     created_at: Mapped[datetime]
+    code_minutes: Mapped[int] = mapped_column(default=30, server_default=text("30"))  # the life that was asked for it
     ends_at: Mapped[datetime]  # from here its code can surely not be paid any more
     asked_at: Mapped[datetime | None]
     answered_at: Mapped[datetime | None]

@@ -33,7 +33,7 @@ _PAGE = (
         _M.c.both_wallets_code,
         *(_A.c[name].label(f"attempt_{name}") for name in (
             "id", "wallet", "pay_type", "on_phone", "status", "target", "qr_svg", "qr_modules",
-            "failure", "created_at", "ends_at", "asked_at", "answered_at", "watched_until", "next_at",
+            "failure", "created_at", "code_minutes", "ends_at", "asked_at", "answered_at", "watched_until", "next_at",
         )),
     )
     .select_from(_S.join(_M, _M.c.id == _S.c.merchant_id).outerjoin(_A, _A.c.id == _LATEST))

@@ -63,9 +63,7 @@ def ending(row: PageRow, stage: Stage, now: datetime) -> dict[str, Any]:
     ends, softer = session_ends, may_extend(row.late_payment, row.renewals)
     renewable = False
     if stage in (Stage.SCAN, Stage.WALLET):
-        wanted = row.options.get("code_minutes", schedule.CODE_MINUTES)
-        minutes = schedule.code_minutes(session_ends - row.attempt_created_at, wanted)
-        ends = min(session_ends, row.attempt_created_at + timedelta(minutes=minutes))
+        ends = min(session_ends, row.attempt_created_at + timedelta(minutes=row.attempt_code_minutes))
         renewable = softer or session_ends - now > schedule.WARNING
     left = ends - now
     return {

@@ -67,6 +67,23 @@ def test_the_deadline_moves_only_where_the_shop_takes_late_money(
     assert ada.stage() in ("closing", "expired")
 
 
+def test_a_deadline_that_moves_keeps_no_dead_code_alive(world: World, bo: Merchant) -> None:
+    """The code was asked for after ten minutes, with the twenty that were left; the deadline moved eighteen later."""
+    session = bo.opens(expires_in=30, late_payment="accept")
+    ada = world.shopper(session)
+    world.passes(10 * 60, step=60)
+    ada.picks("alipay")
+    world.passes(18 * 60, step=60)
+    assert time_left(ada) == 2 * 60
+    ada.picks("alipay")
+    old, fresh = world.attempts(session)
+    assert (old.code_minutes, fresh.code_minutes) == (20, 30)
+    assert world.row(session).renewals == 1
+    sent = [call.params["expired_time"] for call in world.ledger.calls("/trade/v1/payment")]
+    assert sent == ["20", "30"]
+    assert time_left(ada) == 30 * 60
+
+
 def test_a_press_in_good_time_moves_no_deadline(world: World, bo: Merchant) -> None:
     session = bo.opens(expires_in=30, late_payment="accept")
     ada = world.shopper(session)

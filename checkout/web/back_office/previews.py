@@ -62,6 +62,7 @@ EXAMPLE: dict[str, Any] = {
     "attempt_id": "at_example",
     "attempt_status": AttemptStatus.PENDING,
     "attempt_on_phone": False,
+    "attempt_code_minutes": 30,
     "attempt_failure": None,
 }
 # What stands in the books when a page is in a state; what is not said here is as in the example.
