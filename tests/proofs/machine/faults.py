@@ -44,6 +44,13 @@ class Code:
 
 
 @dataclass(frozen=True)
+class Denied:
+    """The gateway refuses with one of these codes, and has done what was asked where True stands beside it."""
+
+    ways: tuple[tuple[str, bool], ...]
+
+
+@dataclass(frozen=True)
 class Failing:
     """SQLite's own code, when a transaction is about to begin."""
 
@@ -55,11 +62,12 @@ class Trouble:
     """One row: `does` is of the wire, a code, or a course of events that the sandbox itself knows."""
 
     strikes: Strikes
-    does: Wire | Code | Failing | Scenario | None = None
+    does: Wire | Code | Denied | Failing | Scenario | None = None
 
 
 S, W, C = Strikes, Wire, Scenario
 KILLED = "process: killed"
+DENIED = Denied((("1100", False), ("1297", True), ("1264", True), ("1296", False), ("1146", True), ("1100", True)))
 
 # fmt: off
 FAULTS: dict[str, Trouble] = {
@@ -100,7 +108,7 @@ FAULTS: dict[str, Trouble] = {
     "refund: slow":                      Trouble(S.REFUND, W.SLOW),
     "refund: low takings 1269":          Trouble(S.REFUND, C.LOW_TAKINGS),
     "refund: not at night 1265":         Trouble(S.REFUND, Code("1265")),
-    "refund: maintenance 1100":          Trouble(S.REFUND, Code("1100")),
+    "refund: denied, done or not":      Trouble(S.REFUND, DENIED),
     "refund: processing 1145":           Trouble(S.REFUND, C.REFUND_PROCESSING),
     "enquiry: time-out":                 Trouble(S.QUERY, W.UNANSWERED),
     "enquiry: HTTP 500":                 Trouble(S.QUERY, W.HTTP_500),

@@ -15,7 +15,7 @@ from checkout.gateway.deadline import _running
 from checkout.gateway.transport import _Adapter
 from checkout.services.webhooks import Answer, WebhookSender
 from sandbox import Scenario
-from tests.proofs.machine.faults import Code, Strikes, Trouble, Waiting, Wire
+from tests.proofs.machine.faults import Code, Denied, Strikes, Trouble, Waiting, Wire
 
 YOUNG = timedelta(hours=1)  # what a forgetful enquiry does not list yet
 SLOW = timedelta(seconds=9)
@@ -78,6 +78,11 @@ class Road(_Adapter):
     def _reply(self, request: requests.PreparedRequest, does: Any) -> Reply:
         if isinstance(does, Code):
             return 200, json.dumps({"respcd": does.code, "resperr": "", "respmsg": ""}).encode(), {}
+        if isinstance(does, Denied):
+            code, done = does.ways[self._waiting.struck.total() % len(does.ways)]
+            if done:
+                self._ask(request)
+            return 200, json.dumps({"respcd": code, "resperr": "", "respmsg": ""}).encode(), {}
         if does in UNHEARD:
             status, body = REPLACED_BY.get(does, (0, b""))
             return status, body, {}
