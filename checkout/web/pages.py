@@ -265,8 +265,9 @@ def _attempt(row: PageRow, stage: Stage, now: datetime) -> AttemptView | None:
 def return_link(row: PageRow, webhook_secret: str, now: datetime) -> str:
     """The signed way back to the shop (interface.md section 4). Its signature tells the shop whom to believe."""
     status = public_status(SessionStatus(row.status))
-    gave_up = row.cancel_url and (status in ("expired", "cancelled") or row.closing_as == "cancelled")
-    target = urlsplit(row.cancel_url if gave_up else row.return_url)
+    gives_up = status == "open" and row.closing_as == "cancelled"  # which stays written when it is paid all the same
+    without_paying = gives_up or status in ("expired", "cancelled")
+    target = urlsplit(row.cancel_url if row.cancel_url and without_paying else row.return_url)
     timestamp = int(now.timestamp())
     signature = sign_return(
         webhook_secret, session_id=row.id, reference=row.reference, status=status, timestamp=timestamp

@@ -143,6 +143,44 @@ def test_cancelling_what_was_just_paid_keeps_it_paid(
     assert bo.api("POST", f"/v1/checkout-sessions/{session['id']}/cancel").json["status"] == "paid"  # type: ignore[index]
 
 
+BASKET = "https://shop.example/basket"
+
+
+def test_who_gave_up_goes_back_to_the_basket_and_who_paid_all_the_same_to_the_thanks(
+    world: World, bo: Merchant
+) -> None:
+    session = bo.opens(cancel_url=BASKET)
+    ada = world.shopper(session)
+    ada.picks("alipay")
+    world.passes(2)
+    ada.cancels()
+    assert ada.stage() == "closing"
+    assert ada.way_back().startswith(f"{BASKET}?session_id=")
+
+    world.pays(session)
+    world.passes(30)
+    assert ada.sees() == "Paid"
+    assert ada.way_back().startswith("https://shop.example/thanks?session_id=")
+    assert "https://shop.example/thanks?session_id=" in ada.asks("GET", f"{ada.path}/receipt").text
+
+
+@pytest.mark.parametrize(("policy", "place"), [("hold", BASKET), ("accept", "https://shop.example/thanks")])
+def test_money_after_giving_up_leads_to_the_thanks_only_when_it_is_taken(
+    world: World, bo: Merchant, policy: str, place: str
+) -> None:
+    session = bo.opens(cancel_url=BASKET, late_payment=policy)
+    ada = world.shopper(session)
+    world.next(Scenario.LATE_PAYMENT)
+    ada.picks("alipay")
+    ada.cancels()
+    world.passes(40 * 60, step=60)
+    assert (ada.stage(), ada.way_back().split("?")[0]) == ("cancelled", BASKET)
+
+    world.pays(session)
+    world.passes(7 * HOUR, step=60)
+    assert (ada.stage(), ada.way_back().split("?")[0]) == ("paid" if policy == "accept" else "review", place)
+
+
 def test_a_code_that_ended_can_be_renewed_while_the_session_lives(world: World, bo: Merchant) -> None:
     session = bo.opens(expires_in=180)
     ada = world.shopper(session)
