@@ -1,16 +1,28 @@
-"""The shopper's forms. No CSRF token: the address is unguessable, no cookie is set, and foreign origins are refused."""
+"""What every form of ours is, and the shopper's."""
 
+from typing import Any
+
+from flask import request
 from flask_wtf import FlaskForm
 from wtforms import StringField
 from wtforms.validators import AnyOf, InputRequired, Length, Optional
 
 
-class ShopperForm(FlaskForm):
+class Form(FlaskForm):
+    """What a browser sends as a form. Flask-WTF would read JSON too, of whatever shape.
+
+    Without a CSRF token. Shoppers need none: their address is unguessable, no cookie is set, and foreign origins are
+    refused. At the back office the guard has checked it before a view runs.
+    """
+
     class Meta:
         csrf = False
 
+        def wrap_formdata(self, _form: FlaskForm, _formdata: object) -> Any:
+            return request.form or None
 
-class ChooseWalletForm(ShopperForm):
+
+class ChooseWalletForm(Form):
     wallet = StringField(validators=[InputRequired(), Length(max=20)])
     # The shopper's own word about where the wallet is, over anything that we believe of the device.
     way = StringField(validators=[Optional(), AnyOf(("open", "scan"))])

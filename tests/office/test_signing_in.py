@@ -95,6 +95,16 @@ def test_guesses_from_many_addresses_shut_out_no_desk_where_the_person_has_been(
     assert owner.signs_in().status_code == 303
 
 
+@pytest.mark.parametrize("body", ["[1]", '"x"', "5", '{"email": 5, "password": ["x"]}'])
+def test_json_is_no_form_here_either(owner: Clerk, body: str) -> None:
+    owner.signs_out()
+    owner.opens("/merchant/sign-in")
+    headers = {"X-CSRFToken": owner.token()}
+    owner.asks("POST", "/merchant/sign-in", data=body, content_type="application/json", headers=headers)
+    assert owner.status == 422
+    assert not is_in(owner)
+
+
 def test_a_cookie_planted_before_the_sign_in_is_worth_nothing_after_it(
     world: World, bo: Merchant, owner: Clerk
 ) -> None:

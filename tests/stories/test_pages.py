@@ -86,6 +86,12 @@ def test_a_strange_form_is_refused(world: World, ada: Shopper, session: dict[str
     assert world.attempts(session) == []
 
 
+@pytest.mark.parametrize("body", ['{"wallet": "alipay"}', '{"wallet": 5}', "[1]", '"x"', "5", "true", "null", "{", ""])
+def test_json_is_no_form(world: World, ada: Shopper, session: dict[str, Any], body: str) -> None:
+    assert ada.asks("POST", ada.path, data=body, content_type="application/json").status_code == 400
+    assert world.attempts(session) == []
+
+
 def test_unknown_addresses_are_all_the_same(ada: Shopper, world: World) -> None:
     answers = [
         ada.asks("GET", f"/pay/{guess}")

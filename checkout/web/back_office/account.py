@@ -12,13 +12,14 @@ from checkout.services import passkeys, people, second_factor, sign_ins
 from checkout.web.back_office import guard
 from checkout.web.back_office.guard import Open, needs
 from checkout.web.back_office.look import page
-from checkout.web.back_office.signing_in import CodeForm, OfficeForm
+from checkout.web.back_office.signing_in import CodeForm
 from checkout.web.context import db, now, parts, reading_db
+from checkout.web.forms import Form
 
 bp = Blueprint("account", __name__, url_prefix="/me")
 
 
-class ProofForm(OfficeForm):
+class ProofForm(Form):
     """`proof` is the password or a code of the app, asked for when the last one is too long ago."""
 
     proof = StringField(validators=[Length(max=200)])

@@ -10,13 +10,13 @@ from checkout.services import people, sign_ins
 from checkout.web.back_office import guard
 from checkout.web.back_office.guard import Open, needs
 from checkout.web.back_office.look import page
-from checkout.web.back_office.signing_in import OfficeForm
 from checkout.web.context import db, now, reading_db
+from checkout.web.forms import Form
 
 bp = Blueprint("invitations", __name__)
 
 
-class NewPasswordForm(OfficeForm):
+class NewPasswordForm(Form):
     password = PasswordField(validators=[InputRequired(), Length(max=500)])
 
 

@@ -21,8 +21,8 @@ from checkout.services import links
 from checkout.web.back_office import guard
 from checkout.web.back_office.guard import needs
 from checkout.web.back_office.look import page
-from checkout.web.back_office.signing_in import OfficeForm
 from checkout.web.context import db, now, parts, reading_db
+from checkout.web.forms import Form
 
 bp = Blueprint("links", __name__, url_prefix="/<shop_id>/links")
 
@@ -30,7 +30,7 @@ ROWS = 500
 FIRST_OFFERED = "HKD"
 
 
-class LinkForm(OfficeForm):
+class LinkForm(Form):
     """Amounts as people write them; `last_day` is the last Hong Kong day on which the link works."""
 
     name = StringField(validators=[InputRequired(), Length(max=80)])

@@ -2,7 +2,6 @@
 
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
@@ -13,27 +12,21 @@ from checkout.web.back_office import asking, guard
 from checkout.web.back_office.guard import Open, needs
 from checkout.web.back_office.look import page
 from checkout.web.context import db, now, parts, reading_db
+from checkout.web.forms import Form
 
 bp = Blueprint("signing_in", __name__)
 
 
-class OfficeForm(FlaskForm):
-    """The guard has checked the CSRF token of every form before a view runs."""
-
-    class Meta:
-        csrf = False
-
-
-class PasswordForm(OfficeForm):
+class PasswordForm(Form):
     email = StringField(validators=[InputRequired(), Length(max=254)])
     password = PasswordField(validators=[InputRequired(), Length(max=200)])
 
 
-class CodeForm(OfficeForm):
+class CodeForm(Form):
     code = StringField(validators=[InputRequired(), Length(max=20)])
 
 
-class PasskeyForm(OfficeForm):
+class PasskeyForm(Form):
     """`credential` is what the authenticator answered, as JSON."""
 
     credential = StringField(validators=[InputRequired(), Length(max=4000)])
