@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # gunicorn reads this 
 
 from config import Config
 
-API_BYTES = 64 * 1024  # as checkout/web/guards.py has it, which this file may not import before the fork
+DRAINED_BYTES = 64 * 1024  # what gunicorn itself reads of a body that nobody wanted
 
 # A bad setting stops the start here, with its one sentence; in a worker it would be tried again for ever.
 _config = Config.from_env()
@@ -62,13 +62,13 @@ logconfig_dict = {
 
 
 def pre_request(_worker: Any, request: Any) -> None:
-    """No call has a longer body than the API: who sends one is refused, and told with the answer that the line ends.
+    """Who sends a body that gunicorn would not read to its end is told with the answer that the line ends.
 
-    gunicorn reads no more than 64 KiB of what nobody wanted, then closes the line without a word, and a client that
-    keeps it for the next call would find it broken.
+    If we want none of it, gunicorn reads some, then closes the line without a word, and a client that keeps it for the
+    next call would find it broken.
     """
     sizes = [value for name, value in request.headers if name == "CONTENT-LENGTH"]
-    if any(size.isdigit() and int(size) > API_BYTES for size in sizes):
+    if any(size.isdigit() and int(size) >= DRAINED_BYTES for size in sizes):
         request.must_close = True
 
 

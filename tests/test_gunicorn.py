@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
+from gunicorn.http.parser import _DRAIN_MAX_BYTES  # type: ignore[import-untyped]
 
 from app import create_app
-from checkout.web.guards import API_BYTES
 from config import Config
 from tests.servers import REPOSITORY, Process, free_port, python_script
 
@@ -102,16 +102,16 @@ def test_who_sends_too_much_is_told_that_the_line_ends(tmp_path: Path) -> None:
     command = [python_script("gunicorn"), "-c", str(config), "tests.test_gunicorn:echo"]
     with Process(command, env={"PORT": str(port), "WEB_CONCURRENCY": "1"}) as server, requests.Session() as http:
         server.wait_for(url)
-        for size, connection in ((10, "keep-alive"), (10 * API_BYTES, "close")):
+        for size, connection in ((10, "keep-alive"), (10 * _DRAIN_MAX_BYTES, "close")):
             for _ in range(3):
                 answer = http.post(url, data=b"x" * size, timeout=5)
                 assert (answer.status_code, answer.headers["Connection"]) == (200, connection)
         assert server.stop() == 0
 
 
-def test_the_two_places_that_limit_bodies_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gunicorn_reads_as_much_of_an_unwanted_body_as_our_settings_believe(monkeypatch: pytest.MonkeyPatch) -> None:
     _set_only(monkeypatch, {})
-    assert runpy.run_path(str(CONFIG))["API_BYTES"] == API_BYTES
+    assert runpy.run_path(str(CONFIG))["DRAINED_BYTES"] == _DRAIN_MAX_BYTES
 
 
 def test_what_lives_as_long_as_the_process_is_not_walked_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

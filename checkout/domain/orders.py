@@ -25,6 +25,8 @@ from checkout.domain.wallets import WALLETS
 SESSION_MINUTES = 30
 DEEPEST = 20
 LONGEST_NUMBER = 40  # digits: far beyond any amount, far below what is slow to read
+LONGEST_BODY = 512 * 1024  # bytes: an order at all its limits has 377 KiB if each character is written as \uXXXX
+MOST_TOLD = 100  # mistakes: who reads so many reads no more
 MAX_AMOUNT = 10**9  # safety.md S20: far above any checkout, far below what the gateway can hold
 
 
@@ -202,7 +204,7 @@ _WORDS = {
 
 def _mistakes(errors: list[ErrorDetails]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for error in errors:
+    for error in errors[:MOST_TOLD]:
         field = ".".join(str(part) for part in error["loc"]) or "body"
         known, filling = error["type"], error.get("ctx", {})
         if filling.get("field_type") == "Value":  # a text whose characters were looked at before its length

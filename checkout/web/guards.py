@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from checkout.domain.api_keys import LOOKS_LIKE_A_KEY, Scope
 from checkout.domain.errors import NotAuthentic
 from checkout.domain.links import origin_of
+from checkout.domain.orders import LONGEST_BODY
 from checkout.services import api_keys
 from checkout.services.api_keys import Holder
 from checkout.services.chronicle import by_merchant
@@ -20,7 +21,7 @@ from checkout.web.context import Parts, now, parts, reading_session
 
 log = logging.getLogger(__name__)
 
-API_BYTES, NOTICE_BYTES, FORM_BYTES = 64 * 1024, 16 * 1024, 4 * 1024
+API_BYTES, NOTICE_BYTES, FORM_BYTES = LONGEST_BODY, 16 * 1024, 4 * 1024
 SAFE = {"GET", "HEAD", "OPTIONS"}
 PROBES = {"platform.healthz", "platform.readyz"}  # platforms ask for these by address, not by name
 

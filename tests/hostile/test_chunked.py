@@ -7,6 +7,7 @@ import pytest
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from checkout.web.guards import API_BYTES
 from tests.stories.cast import PUBLIC, Merchant, World
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -32,7 +33,7 @@ def test_a_notice(world: World, bo: Merchant) -> None:
 def test_an_order(world: World, bo: Merchant) -> None:
     key = f"Bearer {bo.told.api_key}"
     sent = {"Authorization": key, "Content-Type": "application/json"}
-    assert sends(world, "/v1/checkout-sessions", 64 * 1024 + 1, **sent).startswith("413")
+    assert sends(world, "/v1/checkout-sessions", API_BYTES + 1, **sent).startswith("413")
 
 
 def test_a_form(world: World, session: dict[str, Any]) -> None:

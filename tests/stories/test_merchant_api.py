@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from checkout import crash_points
+from checkout.web.guards import API_BYTES
 from tests.stories.cast import Merchant, World
 
 PATH = "/v1/checkout-sessions"
@@ -119,7 +120,7 @@ def test_every_mistake_is_told_at_once(bo: Merchant) -> None:
         b'{"amount": 1, "amount": 2}',
         b"[" * 100_000,
         b"\xff",
-        b'"' + b"x" * 70_000,
+        b'"' + b"x" * API_BYTES,
     ],
 )
 def test_rubbish_is_refused_with_a_reason(bo: Merchant, body: bytes) -> None:
@@ -131,6 +132,28 @@ def test_rubbish_is_refused_with_a_reason(bo: Merchant, body: bytes) -> None:
     )  # fmt: skip
     assert answer.status_code in {400, 413}
     assert answer.mimetype == "application/problem+json"
+
+
+def test_an_order_at_all_its_limits_is_taken_however_its_characters_are_written(bo: Merchant) -> None:
+    """json.dumps and PHP's json_encode write all but ASCII as \\uXXXX: twelve bytes for this one."""
+    tea = "\N{TEAPOT}"
+    order = bo.order(
+        reference=tea * 128,
+        description=tea * 500,
+        items=[{"name": tea * 200, "quantity": 100_000, "amount": 10**9}] * 100,
+        metadata={f"{tea * 38}{number:02}": tea * 500 for number in range(20)},
+        return_url="https://shop.example/".ljust(2048, "a"),
+        cancel_url="https://shop.example/".ljust(2048, "b"),
+    )
+    session = bo.opens(**order)
+    assert session["metadata"] == order["metadata"]
+    assert {name: bo.reads(session)[name] for name in order} == order
+    assert bo.api("POST", PATH, order | {"description": "x" * API_BYTES}).status_code == 413
+
+
+def test_of_very_many_mistakes_a_hundred_are_told(bo: Merchant) -> None:
+    answer = bo.api("POST", PATH, bo.order(**{f"colour{number}": 1 for number in range(20_000)}))
+    assert (answer.status_code, len(mistakes(answer))) == (400, 100)
 
 
 def test_a_return_url_must_be_on_the_merchants_list(world: World) -> None:
