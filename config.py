@@ -12,15 +12,29 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from checkout.domain import rsa2
+from checkout.domain.errors import Invalid
 from checkout.domain.links import problem_with_origin, problem_with_return_url
 from checkout.domain.rates import Rate, read_rates
-from checkout.domain.wallets import WalletChoice
+from checkout.domain.shops import Shop, check_shop
 
 HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+", re.ASCII)
 ROOT = Path(__file__).resolve().parent
 SHORTEST_SECRET = 32
 SHORTEST_TOKEN = 16
 LONGEST_PUBLIC_URL = 150
+CREDENTIALS = {"app-code", "client-key"}  # without them the environment describes no merchant
+SHOP_SETTINGS = {
+    "name": "MERCHANT_NAME to another name: it",
+    "app-code": "QFPAY_APP_CODE to another code: it",
+    "client-key": "QFPAY_CLIENT_KEY to another key: it",
+    "mchid": "QFPAY_MCHID to another number: it",
+    "base-url": "QFPAY_BASE_URL to another address: it",
+    "webhook-url": "MERCHANT_WEBHOOK_URL to another address: it",
+    "return-origin": "MERCHANT_RETURN_ORIGINS to other origins:",
+    "wallet": "MERCHANT_WALLETS to other wallets:",
+    "frame": "MERCHANT_FRAME to other wallets:",
+    "desktop-pay-type": "MERCHANT_PAY_TYPES to other pay types:",
+}
 
 
 class BadSetting(SystemExit):
@@ -107,6 +121,32 @@ class Config(BaseModel):
     @property
     def embedded_worker(self) -> bool:
         return self.on_sqlite if self.EMBEDDED_WORKER is None else self.EMBEDDED_WORKER
+
+    @property
+    def shop(self) -> Shop:
+        """The single merchant that QFPAY_* and MERCHANT_* describe."""
+        options = {
+            "pay_types": list(self.MERCHANT_PAY_TYPES),
+            "frame": list(self.MERCHANT_FRAME),
+            "limit_pay": self.MERCHANT_LIMIT_PAY,
+            "udid": self.MERCHANT_UDID,
+            "code_minutes": self.MERCHANT_CODE_MINUTES,
+        }
+        return Shop(
+            name=self.MERCHANT_NAME,
+            app_code=self.QFPAY_APP_CODE,
+            client_key=self.QFPAY_CLIENT_KEY,
+            base_url=self.QFPAY_BASE_URL,
+            mchid=self.QFPAY_MCHID,
+            sign_type=self.QFPAY_SIGN_TYPE,
+            wallets=self.MERCHANT_WALLETS,
+            return_origins=self.MERCHANT_RETURN_ORIGINS,
+            webhook_url=self.MERCHANT_WEBHOOK_URL,
+            api_key=self.MERCHANT_API_KEY,
+            webhook_secret=self.MERCHANT_WEBHOOK_SECRET,
+            from_environment=True,
+            options={name: value for name, value in options.items() if value},
+        )
 
     @property
     def sandbox_url(self) -> str:
@@ -207,19 +247,17 @@ def _problems_of_merchant(config: Config) -> list[str]:
     found = []
     if config.MERCHANT_WEBHOOK_SECRET and not _is_webhook_secret(config.MERCHANT_WEBHOOK_SECRET):
         found.append("Set MERCHANT_WEBHOOK_SECRET to whsec_ and 24 to 64 random bytes in base64.")
-    for name in ("QFPAY_BASE_URL", "MERCHANT_WEBHOOK_URL"):
-        url = getattr(config, name)
-        if url and (problem := problem_with_return_url(url, origins=(), http_allowed=not config.production)):
-            found.append(f"Set {name} to another address: it {problem}.")
-    for origin in config.MERCHANT_RETURN_ORIGINS:
-        if problem := problem_with_origin(origin, http_allowed=not config.production):
-            found.append(f"Set MERCHANT_RETURN_ORIGINS to other origins: {origin} {problem}.")
-    for choice in config.MERCHANT_WALLETS:
-        try:
-            WalletChoice.parse(choice)
-        except ValueError as problem:
-            found.append(f"Set MERCHANT_WALLETS to other wallets: {problem}.")
+    try:
+        check_shop(config.shop, http_allowed=not config.production)
+    except Invalid as wrong:
+        given = {name: said for name, said in wrong.errors.items() if config.QFPAY_APP_CODE or name not in CREDENTIALS}
+        found += what_to_set(given)
     return found
+
+
+def what_to_set(errors: Mapping[str, str]) -> list[str]:
+    """What is wrong with the merchant of the environment, one sentence for each mistake."""
+    return [f"Set {SHOP_SETTINGS[name]} {said}." for name, said in errors.items()]
 
 
 def _is_webhook_secret(secret: str) -> bool:

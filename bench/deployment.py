@@ -12,7 +12,8 @@ from pathlib import Path
 from app import create_app
 from bench.gateway import HOST
 from bench.load import send
-from checkout.services.merchants import Shop, add_merchant
+from checkout.domain.shops import Shop
+from checkout.services.merchants import add_merchant
 from checkout.store.migrating import upgrade
 from checkout.web.context import parts_of
 from config import Config

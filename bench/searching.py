@@ -17,7 +17,8 @@ from werkzeug.test import Client
 
 from app import create_app
 from bench.tables import table
-from checkout.services.merchants import Shop, add_merchant
+from checkout.domain.shops import Shop
+from checkout.services.merchants import add_merchant
 from checkout.services.searching import Wanted, sessions_query
 from checkout.store.migrating import upgrade
 from checkout.store.searching import digest_of

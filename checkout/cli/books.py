@@ -9,12 +9,14 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from checkout import logs
-from checkout.cli.merchants import environment_shop, introduce
+from checkout.cli.merchants import introduce
+from checkout.domain.errors import Invalid, Refused
 from checkout.services import audit as auditing
 from checkout.services import merchants
 from checkout.store import migrating
 from checkout.store.engine import reading_engine, unhurried
 from checkout.web.context import parts, reading_session
+from config import what_to_set
 
 database = AppGroup("db", help="The database.")
 
@@ -30,9 +32,12 @@ def upgrade() -> None:
     if not config.QFPAY_APP_CODE:
         return
     with joined.sessions() as db:
-        told = merchants.put_environment_merchant(
-            db, joined.vault, joined.terms, environment_shop(config), now=joined.clock()
-        )
+        try:
+            told = merchants.put_environment_merchant(db, joined.vault, joined.terms, config.shop, now=joined.clock())
+        except Invalid as error:  # what only the books can tell
+            raise click.ClickException(" ".join(what_to_set(error.errors))) from None
+        except Refused as error:
+            raise click.ClickException(f"Set MERCHANT_API_KEY to another key: {error}.") from None
     if told:
         introduce(told, hide_key=bool(config.MERCHANT_API_KEY), hide_secret=bool(config.MERCHANT_WEBHOOK_SECRET))
 

@@ -12,46 +12,21 @@ from flask.cli import AppGroup, with_appcontext
 from checkout import logs
 from checkout.domain.errors import GatewayError, GatewayRefused, Invalid, NotFound, Refused
 from checkout.domain.ids import new_trade_no
+from checkout.domain.shops import Shop
 from checkout.domain.wallets import DESKTOP_SWITCHES, WALLETS
 from checkout.gateway.codes import Class, look_up
 from checkout.services import endpoints, merchants
 from checkout.services.chronicle import OPERATOR
 from checkout.services.endpoints import Errand
-from checkout.services.merchants import Introduction, Shop
+from checkout.services.merchants import Introduction
 from checkout.store.models import Merchant
 from checkout.web.context import parts
-from config import Config
 
 merchant = AppGroup("merchant", help="Merchants.")
 
 WALLET_HELP = (
     f"{', '.join(WALLETS)}; only for some currencies as alipay:HKD+USD. Repeat it, in the order to offer them."
 )
-
-
-def environment_shop(config: Config) -> Shop:
-    """The single merchant that QFPAY_* and MERCHANT_* describe."""
-    return Shop(
-        name=config.MERCHANT_NAME,
-        app_code=config.QFPAY_APP_CODE,
-        client_key=config.QFPAY_CLIENT_KEY,
-        base_url=config.QFPAY_BASE_URL,
-        mchid=config.QFPAY_MCHID,
-        sign_type=config.QFPAY_SIGN_TYPE,
-        wallets=config.MERCHANT_WALLETS,
-        return_origins=config.MERCHANT_RETURN_ORIGINS,
-        webhook_url=config.MERCHANT_WEBHOOK_URL,
-        api_key=config.MERCHANT_API_KEY,
-        webhook_secret=config.MERCHANT_WEBHOOK_SECRET,
-        from_environment=True,
-        options=_options(
-            pay_types=config.MERCHANT_PAY_TYPES,
-            frame=config.MERCHANT_FRAME,
-            limit_pay=config.MERCHANT_LIMIT_PAY,
-            udid=config.MERCHANT_UDID,
-            code_minutes=config.MERCHANT_CODE_MINUTES,
-        ),
-    )
 
 
 def _options(**given: Any) -> dict[str, Any]:

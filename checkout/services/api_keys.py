@@ -63,17 +63,19 @@ def note_use(db: Session, key_id: str, now: datetime) -> None:
 
 
 def put_main_key(db: Session, merchant: Merchant, api_key: str, now: datetime) -> None:
-    """Make this the merchant's main key, in place of the one before. Commits nothing. Raises Refused.
+    """Make this the main key of a merchant, who may be new, in place of the last. Commits nothing. Raises Refused.
 
     It may have been a key of this merchant before: whoever sets it again wants it back.
     """
+    digest = digest_of(api_key)
+    if db.scalar(select(ApiKey.merchant_id).where(ApiKey.digest == digest)) not in (None, merchant.id):
+        raise Refused("this API key is in use by another merchant")
+    merchant.api_key_digest = digest  # the release before this one knows merchants by it
+    db.add(merchant)
+    db.flush()
     mains = update(ApiKey).where(ApiKey.merchant_id == merchant.id, ApiKey.main, ApiKey.revoked_at.is_(None))
     db.execute(mains.values(revoked_at=now))
-    digest = digest_of(api_key)
-    merchant.api_key_digest = digest  # the release before this one knows merchants by it
     key = db.scalar(select(ApiKey).where(ApiKey.digest == digest).execution_options(populate_existing=True))
-    if key is not None and key.merchant_id != merchant.id:
-        raise Refused("this API key is in use by another merchant")
     if key is None:
         key = ApiKey(id=new_id("key_"), merchant_id=merchant.id, digest=digest, hint=_hint(api_key), created_at=now)
         db.add(key)

@@ -1,20 +1,18 @@
 """Merchants: adding one, knowing one by its key, and the one of the environment."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from checkout.domain.addresses import check_endpoint
 from checkout.domain.api_keys import digest_of, new_api_key
 from checkout.domain.errors import Invalid
 from checkout.domain.ids import new_id
-from checkout.domain.links import origin_of, problem_with_origin, problem_with_return_url
+from checkout.domain.links import origin_of
+from checkout.domain.shops import Shop, check_shop
 from checkout.domain.vault import Vault
-from checkout.domain.wallets import DESKTOP_SWITCHES, WALLETS, WalletChoice
+from checkout.domain.wallets import WALLETS
 from checkout.gateway.accounts import CLIENT_KEY
 from checkout.services.api_keys import put_main_key
 from checkout.services.chronicle import ENVIRONMENT, OPERATOR, write_down
@@ -39,25 +37,6 @@ DESCRIBED = (
 
 
 @dataclass(frozen=True)
-class Shop:
-    """What an operator says about a merchant. `wallets` as in `alipay` or `alipay:HKD+USD`, in the shop's order."""
-
-    name: str
-    app_code: str
-    client_key: str = field(repr=False)
-    base_url: str = "https://openapi-hk.qfapi.com"
-    mchid: str | None = None
-    sign_type: str = "sha256"
-    wallets: Sequence[str] = ()
-    return_origins: Sequence[str] = ()
-    webhook_url: str | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-    api_key: str = field(default="", repr=False)  # empty: made for it
-    webhook_secret: str = field(default="", repr=False)
-    from_environment: bool = False
-
-
-@dataclass(frozen=True)
 class Introduction:
     """What a new merchant is told, once."""
 
@@ -76,16 +55,12 @@ class Introduction:
 
 
 def add_merchant(db: Session, vault: Vault, terms: Terms, shop: Shop, *, now: datetime) -> Introduction:
-    """Store a merchant and commit. Raises Invalid naming what is wrong with the shop."""
+    """Store a merchant and commit. Raises Invalid naming what is wrong with the shop, and Refused for another's key."""
     check_shop(shop, http_allowed=terms.http_allowed)
     api_key, webhook_secret = shop.api_key or new_api_key(), shop.webhook_secret or new_webhook_secret()
-    merchant = Merchant(
-        id=new_id("m_"), api_key_digest=digest_of(api_key), from_environment=shop.from_environment, created_at=now
-    )
+    merchant = Merchant(id=new_id("m_"), from_environment=shop.from_environment, created_at=now)
     _describe(merchant, vault, shop)
     merchant.webhook_secret_sealed = vault.seal(webhook_secret.encode(), owner=merchant.owner(WEBHOOK_SECRET))
-    db.add(merchant)
-    db.flush()
     put_main_key(db, merchant, api_key, now)
     actor = ENVIRONMENT if shop.from_environment else OPERATOR
     write_down(db, actor=actor, action="merchant_added", subject=merchant.id, details={"name": merchant.name}, now=now)
@@ -150,44 +125,3 @@ def replace_key(db: Session, merchant_id: str, *, now: datetime) -> str:
     write_down(db, actor=OPERATOR, action="api_key_replaced", subject=merchant.id, details={}, now=now)
     db.commit()
     return api_key
-
-
-def check_shop(shop: Shop, *, http_allowed: bool) -> None:
-    """Raise Invalid with every mistake at once."""
-    errors = _wrong_texts(shop) | _wrong_addresses(shop, http_allowed=http_allowed)
-    for choice in shop.wallets:
-        try:
-            WalletChoice.parse(choice)
-        except ValueError as problem:
-            errors["wallet"] = str(problem)
-    if unknown := [code for code in shop.options.get("frame", ()) if code not in WALLETS]:
-        errors["frame"] = f"{unknown[0]!r} is no wallet; choose from {', '.join(WALLETS)}"
-    if unknown := [code for code in shop.options.get("pay_types", ()) if code not in DESKTOP_SWITCHES]:
-        errors["desktop-pay-type"] = f"{unknown[0]!r} is no choice; choose from {', '.join(DESKTOP_SWITCHES)}"
-    if errors:
-        raise Invalid(errors)
-
-
-def _wrong_texts(shop: Shop) -> dict[str, str]:
-    errors = {}
-    if not shop.name.strip() or len(shop.name) > 200:
-        errors["name"] = "must have 1 to 200 characters"
-    if not shop.app_code or len(shop.app_code) > 64:
-        errors["app-code"] = "must have 1 to 64 characters"
-    if not shop.client_key:
-        errors["client-key"] = "must not be empty"
-    if shop.mchid and len(shop.mchid) > 16:
-        errors["mchid"] = "must have at most 16 characters"
-    return errors
-
-
-def _wrong_addresses(shop: Shop, *, http_allowed: bool) -> dict[str, str]:
-    errors = {}
-    if problem := problem_with_return_url(shop.base_url, origins=(), http_allowed=http_allowed):
-        errors["base-url"] = problem
-    if shop.webhook_url and (problem := check_endpoint(shop.webhook_url, loopback_allowed=http_allowed)):
-        errors["webhook-url"] = problem
-    for origin in shop.return_origins:
-        if problem := problem_with_origin(origin, http_allowed=http_allowed):
-            errors["return-origin"] = f"{origin!r} {problem}"
-    return errors

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from checkout.domain.errors import Invalid
-from checkout.services.merchants import Shop, check_shop
+from checkout.domain.shops import Shop, check_shop
 from config import BadSetting, Config
 
 DEVELOPMENT = {"SECRET_KEY": "s" * 40, "QFPAY_APP_CODE": "A", "QFPAY_CLIENT_KEY": "K"}
@@ -29,6 +29,17 @@ BAD = {
     "a PUBLIC_URL with a blank":               DEVELOPMENT | {"PUBLIC_URL": "https://exa mple.com"},
     "a loopback gateway in production":        PRODUCTION | {"QFPAY_BASE_URL": "https://127.0.0.1/gw"},
     "a loopback webhook in production":        PRODUCTION | {"MERCHANT_WEBHOOK_URL": "https://localhost/hook"},
+    "a merchant's number that is too long":     DEVELOPMENT | {"QFPAY_MCHID": "12345678901234567"},
+    "an app code that is too long":            DEVELOPMENT | {"QFPAY_APP_CODE": "A" * 65},
+    "a name that is too long":                 DEVELOPMENT | {"MERCHANT_NAME": "S" * 201},
+    "a webhook at another machine by http":    DEVELOPMENT | {"MERCHANT_WEBHOOK_URL": "http://shop.test/hook"},
+    "a webhook inside the network":            DEVELOPMENT | {"MERCHANT_WEBHOOK_URL": "http://192.168.1.5:5000/hook"},
+    "a webhook with a fragment":               DEVELOPMENT | {"MERCHANT_WEBHOOK_URL": "https://shop.example/#hook"},
+    "a pay type that is no choice":            DEVELOPMENT | {"MERCHANT_PAY_TYPES": "1"},
+    "a frame of no wallet":                    DEVELOPMENT | {"MERCHANT_FRAME": "paypal"},
+    "a wallet that stands there twice":        DEVELOPMENT | {"MERCHANT_WALLETS": "alipay,alipay_hk,alipay:HKD"},
+    "a private webhook in production":         PRODUCTION | {"MERCHANT_WEBHOOK_URL": "https://10.0.0.5/hook"},
+    "a webhook at a strange port":             PRODUCTION | {"MERCHANT_WEBHOOK_URL": "https://x.example:9443/hook"},
     "a loopback return origin in production":  PRODUCTION | {"MERCHANT_RETURN_ORIGINS": "https://localhost"},
 }
 # fmt: on
@@ -38,7 +49,9 @@ BAD = {
 def test_it_stops_the_start_with_one_sentence(env: dict[str, str]) -> None:
     with pytest.raises(BadSetting) as stopped:
         Config.from_env(env)
-    assert stopped.value.message.startswith("Set ")
+    changed = [name for name in env if env[name] != PRODUCTION.get(name)]
+    assert stopped.value.message.startswith(tuple(f"Set {name} " for name in changed))
+    assert stopped.value.message.endswith(".")
 
 
 def test_these_settings_are_good_otherwise() -> None:

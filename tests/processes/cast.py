@@ -18,10 +18,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import create_app
+from checkout.domain.shops import Shop
 from checkout.services.audit import audit
 from checkout.services.deliveries import Posting, deliver_next
 from checkout.services.enquiries import Asking, Lanes, enquire_next
-from checkout.services.merchants import Shop, add_merchant
+from checkout.services.merchants import add_merchant
 from checkout.services.sessions import close_next
 from checkout.store.models import Attempt, Event, Payment, TradeNo
 from checkout.web.context import Parts, parts_of

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import requests
 from werkzeug.wrappers import Request, Response
 
-from checkout.services.merchants import Shop, add_merchant
+from checkout.domain.shops import Shop
+from checkout.services.merchants import add_merchant
 from checkout.web.context import parts_of
 from sandbox import Ledger, Scenario, create_sandbox
 from tests.proofs.stage import CREDENTIALS, Place, Stage

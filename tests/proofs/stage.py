@@ -12,9 +12,10 @@ from sqlalchemy import select
 
 from app import create_app
 from checkout.domain.lifecycle import DeliveryStatus, RefundStatus, Role
+from checkout.domain.shops import Shop
 from checkout.services.deliveries import Posting
 from checkout.services.enquiries import Asking, Lanes
-from checkout.services.merchants import Introduction, Shop, add_merchant
+from checkout.services.merchants import Introduction, add_merchant
 from checkout.store.models import CheckoutSession, Delivery, Event, Payment, Refund, TradeNo
 from checkout.web.context import Parts, parts_of
 from config import Config

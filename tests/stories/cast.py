@@ -16,9 +16,10 @@ from werkzeug.test import Client, TestResponse
 from werkzeug.wrappers import Request, Response
 
 from app import create_app
+from checkout.domain.shops import Shop
 from checkout.services.deliveries import Posting, deliver_next
 from checkout.services.enquiries import Asking, Lanes, enquire_next
-from checkout.services.merchants import Introduction, Shop, add_merchant
+from checkout.services.merchants import Introduction, add_merchant
 from checkout.services.returning import move_next_refund
 from checkout.services.sessions import close_next
 from checkout.store.models import Attempt, CheckoutSession, Delivery, Refund

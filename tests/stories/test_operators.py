@@ -1,18 +1,25 @@
 """What operators type and platforms ask."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import select, text
 
+from checkout.services.merchants import Introduction
 from checkout.store.models import Merchant as MerchantRow
 from checkout.store.oversight import AuditEntry
-from tests.stories.cast import GATEWAY, Merchant, Shopper, World
+from tests.stories.cast import GATEWAY, Inbox, Merchant, Shopper, World
 
 
 def run(world: World, *words: str) -> Any:
     return world.app.test_cli_runner().invoke(args=list(words))
+
+
+def own_id(world: World) -> str:
+    with world.parts.sessions() as db:
+        return str(db.scalar(select(MerchantRow.id).where(MerchantRow.from_environment)))
 
 
 def test_a_merchant_is_added_and_told_its_keys_once(world: World) -> None:
@@ -38,16 +45,41 @@ def test_a_merchant_is_added_and_told_its_keys_once(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("--wallet", "paypal"), ("--wallet", "alipay_hk:USD"), ("--return-origin", "https://shop.example/path"),
+    [("--wallet", "paypal"), ("--wallet", "alipay_hk:USD"), ("--wallet", ["alipay", "alipay"]),
+     ("--wallet", ["alipay:HKD", "alipay_hk", "alipay:USD"]), ("--return-origin", "https://shop.example/path"),
      ("--base-url", "gopher://x"), ("--webhook-url", "not a url"), ("--mchid", "x" * 17), ("--name", " ")],
 )  # fmt: skip
-def test_a_wrong_word_is_named(world: World, option: str, value: str) -> None:
+def test_a_wrong_word_is_named(world: World, option: str, value: str | list[str]) -> None:
     words = {"--name": "Bo", "--app-code": "A", "--client-key": "K"} | {option: value}
-    result = run(world, "merchant", "add", *[word for pair in words.items() for word in pair])
+    given = [(name, one) for name, told in words.items() for one in ([told] if isinstance(told, str) else told)]
+    result = run(world, "merchant", "add", *[word for pair in given for word in pair])
     assert result.exit_code != 0
     assert option in result.output
     with world.parts.sessions() as db:
         assert db.execute(text("SELECT count(*) FROM merchant")).scalar() == 0
+
+
+def test_what_only_the_books_can_tell_about_the_settings_ends_the_release_with_a_sentence(
+    make_world: Callable[..., World],
+) -> None:
+    settings = {"QFPAY_APP_CODE": "APP1", "QFPAY_CLIENT_KEY": "key-of-APP1", "MERCHANT_API_KEY": "sk_of_bo"}
+    assert run(make_world(**settings), "db", "upgrade").exit_code == 0
+    taken = "https://shop.example/second"
+    bo = Merchant(make_world(), Introduction(own_id(make_world()), "sk_of_bo", "", ""), Inbox())
+    assert bo.api("POST", "/v1/webhook-endpoints", {"url": taken}).status_code == 201
+
+    refused = run(make_world(**settings, MERCHANT_WEBHOOK_URL=taken), "db", "upgrade")
+    told = "Set MERCHANT_WEBHOOK_URL to another address: it is the address of another endpoint of this merchant."
+    assert (refused.exit_code, refused.output) == (1, f"Error: {told}\n")
+
+
+def test_a_key_of_somebody_else_ends_the_release_with_a_sentence(make_world: Callable[..., World]) -> None:
+    cy = make_world().merchant("Cy")
+    settings = {"QFPAY_APP_CODE": "APP9", "QFPAY_CLIENT_KEY": "key", "MERCHANT_API_KEY": cy.told.api_key}
+    refused = run(make_world(**settings), "db", "upgrade")
+    told = "Set MERCHANT_API_KEY to another key: this API key is in use by another merchant."
+    assert (refused.exit_code, refused.output) == (1, f"Error: {told}\n")
+    assert cy.api("GET", "/v1/checkout-sessions").status_code == 200
 
 
 def test_credentials_are_checked_by_a_signed_question(world: World, bo: Merchant) -> None:

@@ -8,9 +8,10 @@ from sqlalchemy import update
 from werkzeug.wrappers import Response
 
 from checkout.background import Worker
+from checkout.domain.shops import Shop
 from checkout.services import budgets
 from checkout.services.budgets import Use
-from checkout.services.merchants import Shop, add_merchant
+from checkout.services.merchants import add_merchant
 from checkout.services.reconciling import reconcile_next
 from checkout.store.models import Merchant as MerchantRow
 from checkout.store.oversight import Difference, Reconciliation
