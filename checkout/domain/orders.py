@@ -138,10 +138,13 @@ class Order(Strict):
 
 
 class RefundWish(Strict):
-    """The body of POST …/refunds. Amounts are minor units; `amount` is by default all that is left."""
+    """The body of POST …/refunds. Amounts are minor units; `amount` is by default all that is left.
 
-    amount: Amount | None = None
-    amount_left: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] | None = None
+    They have no upper limit: whatever is more than what is left is refused as just that.
+    """
+
+    amount: Annotated[int, Field(ge=1)] | None = None
+    amount_left: Annotated[int, Field(ge=0)] | None = None
     reason: Annotated[Text, StringConstraints(max_length=500)] = ""
 
 

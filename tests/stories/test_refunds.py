@@ -68,6 +68,16 @@ def test_parts_never_exceed_the_whole(world: World, bo: Merchant, paid: dict[str
     assert len(world.ledger.calls(REFUND)) == 2
 
 
+@pytest.mark.parametrize("amount", [8801, 10**9 + 1, 2**31, 2**63 - 1, 2**63, 10**39])
+def test_any_amount_that_is_more_than_what_is_left_is_just_that(
+    bo: Merchant, paid: dict[str, Any], amount: int
+) -> None:
+    too_much = asks(bo, paid, amount=amount)
+    assert (too_much.status_code, mistakes(too_much)) == (422, {"amount": "must be at most what is left: 8800"})
+    assert asks(bo, paid, amount_left=amount).status_code == 412
+    assert asks(bo, paid, amount=8800).status_code == 201
+
+
 def test_refunds_of_one_payment_go_one_after_the_other(world: World, bo: Merchant, paid: dict[str, Any]) -> None:
     for number in range(3):
         asks(bo, paid, str(number), amount=100)
