@@ -186,6 +186,7 @@ def sessionless() -> Iterator[tuple[str, str, Page]]:
     yield "error", "pay/error.html", PAGE
     yield "refused", "pay/refused.html", PAGE
     yield "strange-answer", "pay/strange_answer.html", PAGE
+    yield "unavailable", "pay/unavailable.html", at(Stage.CHOOSE)
 
 
 def arrivals() -> Iterator[tuple[str, str, Page]]:

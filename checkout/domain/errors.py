@@ -18,7 +18,7 @@ CheckoutError                 anything below                                    
 │   ├── GatewayUnreachable    it never answered
 │   ├── GatewayGarbled        it answered nonsense
 │   └── GatewayRefused        it answered: no, with a `code`
-└── StoreUnavailable          the database is away; the same request may be repeated → 503
+└── KeyUnavailable            no SECRET_KEY opens a stored key; the same request may be repeated → 503
 """
 
 from collections.abc import Mapping
@@ -112,5 +112,5 @@ class GatewayRefused(GatewayError):
         self.code = code
 
 
-class StoreUnavailable(CheckoutError):
+class KeyUnavailable(CheckoutError):
     http_status = 503

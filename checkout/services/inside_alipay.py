@@ -94,7 +94,7 @@ def arrive(
         log.warning("Alipay did not tell who pays: %s", fault, extra={"session": state.session_id})
         return
     crash_point("alipay.user_known")
-    with suppress(SessionClosed, Invalid, TooManyAttempts):  # the page says what has become of it
+    with suppress(SessionClosed, Invalid, TooManyAttempts, CannotOpen):  # the page says what has become of it
         start_attempt(
             db, gateways, terms, state.session_id, WALLET, device=Device.IN_WALLET, clock=clock, openid=openid
         )

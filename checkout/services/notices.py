@@ -9,7 +9,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from checkout.crash_points import crash_point
-from checkout.domain.errors import GatewayGarbled, Invalid, NotFound
+from checkout.domain.errors import GatewayGarbled, Invalid, KeyUnavailable, NotFound
+from checkout.domain.vault import CannotOpen
 from checkout.gateway.accounts import Gateways
 from checkout.gateway.client import Record, Says
 from checkout.services import reviews, words
@@ -37,13 +38,17 @@ def receive(
 ) -> None:
     """Verify, store, make an enquiry due, commit. A browser proves nothing, and alone neither does this.
 
-    Raises NotFound for an address that we never gave out, NotAuthentic, and Invalid for signed rubbish.
+    Raises NotFound for an address that we never gave out, NotAuthentic, Invalid for signed rubbish, and KeyUnavailable
+    while nobody can tell whether it is signed.
     """
     merchant = db.get(Merchant, merchant_id)
     if merchant is None:
         raise NotFound("merchant")
     try:
         record = gateways.of(merchant).read_notification(body, signature)
+    except CannotOpen:  # SECRET_KEY was changed; the gateway sends it again
+        log.exception("the client key cannot be opened", extra={"merchant": merchant_id})
+        raise KeyUnavailable("The signature cannot be checked at the moment; send this again.") from None
     except GatewayGarbled as error:
         raise Invalid({"body": f"is signed, but no notification: {error}"}) from None
     if not (1 <= len(record.out_trade_no) <= LONGEST_NUMBER and record.out_trade_no.isprintable()):

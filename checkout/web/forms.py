@@ -5,7 +5,9 @@ from typing import Any
 from flask import request
 from flask_wtf import FlaskForm
 from wtforms import StringField
-from wtforms.validators import AnyOf, InputRequired, Length, Optional
+from wtforms.validators import AnyOf, InputRequired, Optional
+
+from checkout.domain.wallets import WALLETS
 
 
 class Form(FlaskForm):
@@ -23,6 +25,6 @@ class Form(FlaskForm):
 
 
 class ChooseWalletForm(Form):
-    wallet = StringField(validators=[InputRequired(), Length(max=20)])
+    wallet = StringField(validators=[InputRequired(), AnyOf(tuple(WALLETS))])
     # The shopper's own word about where the wallet is, over anything that we believe of the device.
     way = StringField(validators=[Optional(), AnyOf(("open", "scan"))])

@@ -1,8 +1,9 @@
 """From a row to a page, within a request: language, device, the way back, and what the CSP must allow for it."""
 
+import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from flask import request
 from markupsafe import Markup
@@ -11,6 +12,7 @@ from checkout.domain import qr
 from checkout.domain.devices import Agent, Device, read_agent
 from checkout.domain.lifecycle import RefundStatus
 from checkout.domain.stages import FINAL, Stage
+from checkout.domain.vault import CannotOpen
 from checkout.domain.weather import Weather
 from checkout.gateway.orders import budget_key
 from checkout.services.weather import weather_of
@@ -21,6 +23,8 @@ from checkout.web.assets import source_of
 from checkout.web.context import now, parts
 from checkout.web.looks import look_of
 from checkout.web.pages import Page, Surroundings, build_page, return_link, stage_for
+
+log = logging.getLogger(__name__)
 
 BESIDE = frozenset({Device.DESKTOP, Device.TABLET, Device.UNKNOWN})
 Returned = tuple[tuple[str, int, bool], ...]
@@ -92,9 +96,22 @@ def _next_minute(moment: datetime) -> datetime:
 
 
 def _way_back(row: PageRow, stage: Stage) -> str | None:
-    """Signed, with the status as it is; while there is a way to pay, a shopper who leaves may still come back."""
+    """Signed, with the status as it is; while there is a way to pay, a shopper who leaves may still come back.
+
+    None at all where it cannot be signed: the shop could not tell it from a forged one.
+    """
     if stage not in FINAL | {Stage.CLOSING, Stage.REVIEW} or not row.return_url:  # a link's session may have no shop
         return None
     owner = f"merchant/{row.merchant_id}/{WEBHOOK_SECRET}"
-    secret = parts().vault.open(row.webhook_secret_sealed, owner=owner).decode()
+    try:
+        secret = parts().vault.open(row.webhook_secret_sealed, owner=owner).decode()
+    except CannotOpen:  # SECRET_KEY was changed
+        _tell_once(row.merchant_id)
+        return None
     return return_link(row, secret, now())
+
+
+@cache
+def _tell_once(merchant_id: str) -> None:
+    """Pages ask every few seconds, and who changes SECRET_KEY starts this process again."""
+    log.error("the webhook secret cannot be opened", extra={"merchant": merchant_id})

@@ -1,5 +1,6 @@
 """The shopper's pages (interface.md section 3): one address, one screen per stage; no GET touches money."""
 
+import logging
 from dataclasses import replace
 
 from flask import Blueprint, abort, jsonify, make_response, redirect, render_template, request, url_for
@@ -11,7 +12,8 @@ from checkout.domain.devices import Device, device_of, read_agent
 from checkout.domain.errors import Invalid, SessionClosed
 from checkout.domain.lifecycle import LIVE_ATTEMPT
 from checkout.domain.stages import WAITS, Stage
-from checkout.domain.wallets import PAY_TYPES
+from checkout.domain.vault import CannotOpen
+from checkout.domain.wallets import PAY_TYPES, WALLETS
 from checkout.services import attempts, renewing, sessions, watching
 from checkout.services.snapshots import rfc3339
 from checkout.store.pages import PageRow, read_page
@@ -22,6 +24,8 @@ from checkout.web.forms import ChooseWalletForm
 from checkout.web.pages import OFFERING, only_wallet, page_tag, stage_for
 from checkout.web.present import present
 from checkout.web.receipts import receipt_of
+
+log = logging.getLogger(__name__)
 
 bp = Blueprint("shopper", __name__, url_prefix="/pay")
 
@@ -63,6 +67,9 @@ def choose(session_id: str) -> ResponseReturnValue:
         )
     except SessionClosed:
         return _to_page(session_id)
+    except CannotOpen:  # SECRET_KEY was changed; nothing was written
+        log.exception("the client key cannot be opened", extra={"merchant": row.merchant_id})
+        return _unavailable(row, form.wallet.data)
     # Read again: while the gateway was answering the session may have ended, or a person may have to look.
     leads = attempt.on_phone and attempt.target and not PAY_TYPES[attempt.pay_type].needs_openid
     if leads and stage_for(find_page(session_id), now()) is Stage.WALLET:
@@ -149,6 +156,12 @@ def picture(session_id: str) -> ResponseReturnValue:
     answer.mimetype = "image/png"
     answer.headers["Content-Disposition"] = f'attachment; filename="{page.attempt.wallet}-{page.support_code}.png"'
     return answer
+
+
+def _unavailable(row: PageRow, code: str) -> ResponseReturnValue:
+    wallet = (code, WALLETS[code].label)
+    text = render_template("pay/unavailable.html", page=present(row), assets=parts().assets, wallet=wallet)
+    return text, 503, {"Retry-After": "60"}
 
 
 def _device(way: str | None) -> Device:
