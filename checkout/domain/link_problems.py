@@ -19,6 +19,7 @@ class Wrong(StrEnum):
     DEADLINE = "deadline"
     CURRENCY = "currency"
     LIMIT_PAY = "limit_pay"
+    NAME = "name"
     HOLDS_ANOTHER = "holds_another"
     SIGN_TYPE = "sign_type"
     SIGN = "sign"
@@ -49,6 +50,7 @@ WORDS = {
     Wrong.DEADLINE: N_("%(name)s must be minutes (up to 3 digits) or a moment in milliseconds (13 digits)."),
     Wrong.CURRENCY: N_("%(name)s must be one of %(value)s."),
     Wrong.LIMIT_PAY: N_("%(name)s must be no_credit, or be left out."),
+    Wrong.NAME: N_("%(name)s is no name of a parameter: it holds “&” or “=”."),
     Wrong.HOLDS_ANOTHER: N_("%(name)s holds “&” and the name of another parameter; it could be read in two ways."),
     Wrong.SIGN_TYPE: N_("%(name)s must be sha256 or md5."),
     Wrong.SIGN: N_("%(name)s must be %(value)s hexadecimal digits for this sign_type."),

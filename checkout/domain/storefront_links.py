@@ -52,6 +52,8 @@ PARAMETERS = {
     "pay_tag":               Rule(16),
     "txzone":                Rule(5),
 }
+ADDRESSES = frozenset({"return_url", "failed_url", "notify_url", "cancel_url"})
+MEANS_NOTHING = frozenset({"lang", "sign"})  # in an address: nothing is paid otherwise, and `sign` is in no signed text
 MILLISECONDS = 13  # digits: from here on `checkout_expired_time` is a moment, below it is minutes (conflict 25)
 FITS: dict[str, tuple[Wrong, Callable[[str], bool]]] = {
     "txamt":                 (Wrong.AMOUNT,    lambda value: 1 <= int(value) <= MAX_AMOUNT),
@@ -142,6 +144,10 @@ def _problems_with(name: str, value: str) -> Iterator[Problem]:
     rule = PARAMETERS.get(name)
     if has_controls(name) or has_controls(value):
         yield Problem(Wrong.CONTROL, name if rule else "")
+    elif "&" in name or "=" in name:
+        yield Problem(Wrong.NAME, name)
+    elif _can_be_cut(name, value):
+        yield Problem(Wrong.HOLDS_ANOTHER, name)
     if rule is None or not value:
         return
     if len(value) > rule.longest:
@@ -150,9 +156,20 @@ def _problems_with(name: str, value: str) -> Iterator[Problem]:
         yield Problem(Wrong.AMOUNT if name == "txamt" else Wrong.DIGITS, name)
     elif (fits := FITS.get(name)) and not fits[1](value):
         yield Problem(fits[0], name, ", ".join(sorted(CURRENCIES)) if name == "txcurrcd" else "")
-    # Values are signed raw, so `&txamt=1` inside one could be signed here and read there as a parameter of its own.
-    if not name.endswith("_url") and any(f"&{other}=" in value for other in PARAMETERS):
-        yield Problem(Wrong.HOLDS_ANOTHER, name)
+
+
+def _can_be_cut(name: str, value: str) -> bool:
+    """Whether a parameter of ours in this value could have been signed as one of its own, or be read as one.
+
+    Values are signed raw, so `goods_name=Tea&txamt=1` has two readings; whatever the value's name is, it could
+    swallow the shop's own `&txamt=8800`. Our addresses may have queries, and may hold what nobody can cut out
+    there: a signed text is sorted and complete, so behind a name that sorts before an address that must be there,
+    that address would be missing.
+    """
+    held = {other for other in PARAMETERS if f"&{other}=" in value}
+    if name not in ADDRESSES:
+        return bool(held)
+    return any(other >= name or not PARAMETERS[name].required for other in held - MEANS_NOTHING)
 
 
 def _problems_with_signature(sign_type: str, sign: str) -> Iterator[Problem]:

@@ -32,7 +32,7 @@ def sign(asked: dict[str, str], key: str) -> str:
 
 
 def encode(asked: dict[str, str]) -> str:
-    return "&".join(f"{name}={quote(value, safe='')}" for name, value in asked.items())
+    return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in asked.items())
 
 
 def link(asked: dict[str, str], key: str, **unsigned: str) -> str:

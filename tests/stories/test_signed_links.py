@@ -46,6 +46,9 @@ MISTAKES: list[tuple[dict[str, str], str]] = [
     ({"return_url": "https://shop.example/" + "x" * 256}, "return_url is longer than 256"),
     ({"goods_name": "a\nb"}, "goods_name holds control characters"),
     ({"goods_name": "Tea&txamt=1"}, "goods_name holds “&” and the name of another parameter"),
+    ({"note": "Tea&txamt=1"}, "note holds “&” and the name of another parameter"),
+    ({"return_url": "https://shop.example/?a=1&txamt=1"}, "return_url holds “&” and the name of another parameter"),
+    ({"a&txamt": "1"}, "a&txamt is no name of a parameter"),
     ({"expired_time": "4"}, "expired_time must be 5 to 120"),
     ({"checkout_expired_time": "17731170000"}, "checkout_expired_time must be minutes"),
     ({"limit_pay": "all"}, "limit_pay must be no_credit"),
@@ -199,6 +202,23 @@ def test_any_changed_byte_is_refused(world: World, bo: Merchant) -> None:
         assert get(world, encode({n: v for n, v in told.items() if n != name})).status_code in (400, 403)
     assert sessions(world) == 0
     assert opened(world, encode(told))
+
+
+def test_what_adas_words_say_cannot_become_the_amount(world: World, bo: Merchant) -> None:
+    """The shop signs what Ada wrote on the cake; she cuts the signed text elsewhere, and swallows the rest with `z`."""
+    words = (
+        "&notify_url=https://a.b/&out_trade_no=ORD20260301000007&paysource=a_checkout"
+        "&return_url=https://shop.example/&sign_type=sha256&txamt=1&txcurrcd=HKD&z="
+    )
+    shops = order(APP, goods_name=f"Cake: x{words}", txdtm="")
+    made = sign(shops, KEY)
+    text = "&".join(f"{name}={shops[name]}" for name in sorted(shops))
+    before, _, swallowed = text.partition("&z=")
+    adas = dict(pair.split("=", 1) for pair in before.split("&")) | {"z": swallowed}
+    assert (adas["txamt"], sign(adas, KEY)) == ("1", made)
+    assert "z holds “&” and the name of another parameter" in refused(world, encode(adas | {"sign": made}), 400)
+    refused(world, encode(shops | {"sign": made}), 400)
+    assert sessions(world) == 0
 
 
 def test_bo_and_cy_may_share_an_app_code_and_mchntid_says_who_is_paid(world: World) -> None:
