@@ -145,7 +145,9 @@ def check(merchant_id: str, url: str) -> None:
     ):
         click.echo(f"- {said}")
     click.echo(f"we sign: {checked.signed}")
-    verdict = "none to check" if checked.right is None else "right" if checked.right else "wrong"
+    verdict = {None: "none to check", True: "right", False: "wrong"}[checked.right]
+    if checked.locked:
+        verdict = "not checked, for the client key cannot be opened with this SECRET_KEY"
     click.echo(f"signature: {verdict}")
     if foreign or checked.problems or not checked.right:
         raise SystemExit(1)

@@ -69,13 +69,17 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Checked:
-    """`signed` is the text that we would sign, the key masked; `right` is None when there was no key to try."""
+    """`signed` is the text that we would sign, the key masked; `right` is None when there was no key to try.
+
+    `locked`: there is one, and it cannot be opened.
+    """
 
     pairs: tuple[tuple[str, str], ...]
     problems: tuple[Problem, ...]
     signed: str
     right: bool | None = None
     mistakes: tuple[Mistake, ...] = ()
+    locked: bool = False
 
 
 def query_of(link: str) -> bytes:

@@ -1,5 +1,7 @@
 """Signed links: whose a link is, and the one session that it opens (interface.md section 5)."""
 
+import logging
+import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from checkout.domain.errors import Invalid
+from checkout.domain.errors import CheckoutError, Invalid
 from checkout.domain.link_checking import Checked, check_link
 from checkout.domain.link_problems import Problem, Wrong
 from checkout.domain.links import problem_with_return_url
@@ -32,12 +34,20 @@ from checkout.store import retrying
 from checkout.store.links import SignedLink
 from checkout.store.models import CheckoutSession, Merchant
 
-NOBODYS_KEY = "no merchant has this app code"  # checked all the same, so that the answer takes as long
+log = logging.getLogger(__name__)
+
+NOBODYS_KEY = secrets.token_hex()  # tried where there is no key, so that the answer takes as long; it never fits
 # What our order calls the parameters of a link.
 NAMES = {
     "amount": "txamt", "currency": "txcurrcd", "reference": "out_trade_no", "description": "goods_name",
     "return_url": "return_url", "udid": "udid",
 }  # fmt: skip
+
+
+class CannotCheck(CheckoutError):
+    """No SECRET_KEY that we have opens the key which this link would be signed with: it may be genuine."""
+
+    http_status = 503
 
 
 @dataclass(frozen=True)
@@ -49,26 +59,36 @@ class Verified:
 
 
 def verify_link(db: Session, vault: Vault, readings: Iterable[Params]) -> Verified:
-    """Find the merchant by app code and key. Raises BadLink, and for an unknown app code in the same words and time."""
+    """Find the merchant by app code and key. Raises BadLink, and for an unknown app code in the same words and time.
+
+    Raises CannotCheck when a key that cannot be opened may be the one that fits.
+    """
     fitting: list[tuple[Merchant, Params]] = []
+    locked = False
     for params in readings:
         query = select(Merchant).where(Merchant.app_code == params["appcode"])
         merchants = db.scalars(query.order_by(Merchant.created_at, Merchant.id)).all()
-        keys = [key_of(vault, merchant) for merchant in merchants] or [NOBODYS_KEY]
-        fits = [is_signed_with(params, key) for key in keys]  # each is tried, whichever fits
-        fitting += [(merchant, params) for merchant, fit in zip(merchants, fits, strict=False) if fit]
+        keys = [key_of(vault, merchant) for merchant in merchants]
+        fits = [is_signed_with(params, key or NOBODYS_KEY) for key in keys or [None]]  # each is tried, whichever fits
+        found = zip(merchants, keys, fits, strict=False)
+        fitting += [(merchant, params) for merchant, key, fit in found if fit and key is not None]
+        locked = locked or None in keys
     if not fitting:
-        raise BadLink(Problem(Wrong.SIGNATURE), status=403)
+        raise CannotCheck if locked else BadLink(Problem(Wrong.SIGNATURE), status=403)
     order = order_of(fitting[0][1])
-    return Verified(_meant([merchant for merchant, _ in fitting], order.mchid), order)
+    meant = _meant([merchant for merchant, _ in fitting], order.mchid)
+    if locked and meant.mchid != order.mchid:
+        raise CannotCheck  # the one whose key is lost may be named more exactly, and have the same key
+    return Verified(meant, order)
 
 
-def key_of(vault: Vault, merchant: Merchant) -> str:
-    """The merchant's client key; nobody's if no SECRET_KEY that we have opens it."""
+def key_of(vault: Vault, merchant: Merchant) -> str | None:
+    """The merchant's client key; None if no SECRET_KEY that we have opens it."""
     try:
         return vault.open(merchant.client_key_sealed, owner=merchant.owner(CLIENT_KEY)).decode()
     except CannotOpen:
-        return NOBODYS_KEY
+        log.exception("the client key cannot be opened", extra={"merchant": merchant.id})
+        return None
 
 
 def _meant(merchants: list[Merchant], mchid: str | None) -> Merchant:
@@ -174,7 +194,7 @@ def check(
     `merchant` is one that the link names. Opens nothing.
     """
     key = key_of(vault, merchant) if merchant else None
-    checked = check_link(query, key)
+    checked = replace(check_link(query, key), locked=merchant is not None and key is None)
     if checked.problems:
         return checked
     readings = read_link(query)
@@ -192,6 +212,8 @@ def _another_meant(db: Session, vault: Vault, link: Verified, readings: Iterable
             yield Problem(Wrong.SUB_MERCHANT, "mchntid")
     except BadLink as error:
         yield from (problem for problem in error.problems if problem.kind is not Wrong.SIGNATURE)
+    except CannotCheck:
+        return  # said already
 
 
 def _met(db: Session, terms: Terms, link: Verified, now: datetime) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from checkout.domain.link_checking import query_of
 from checkout.domain.storefront_links import LONGEST_LINK, BadLink, read_link
 from checkout.services import signed_links
 from checkout.services.api_keys import holder_of
-from checkout.services.signed_links import Verified
+from checkout.services.signed_links import CannotCheck, Verified
 from checkout.store.models import Merchant
 from checkout.web import guards, language, limits
 from checkout.web.context import db, now, parts, reading_db
@@ -44,6 +44,11 @@ def _guard() -> None:
 def refused(error: BadLink) -> ResponseReturnValue:
     """What the shopper should do, and below it what the merchant's developer should mend."""
     return draw("links/refused.html", error.http_status, problems=error.problems, page=around())
+
+
+@bp.errorhandler(CannotCheck)
+def later(error: CannotCheck) -> ResponseReturnValue:
+    return draw("links/later.html", error.http_status, page=around())
 
 
 @bp.get("/checkout")

@@ -8,6 +8,7 @@ from werkzeug.test import Client
 
 from tests.stories.cast import PUBLIC, Merchant, World
 from tests.stories.storefront import link, order, sign
+from tests.stories.test_corners import locked_up
 from tests.stories.test_signed_links import APP, KEY, opened, refused, sessions
 
 RIGHT, NOTHING_ELSE = "The signature is right", "Nothing else is wrong"
@@ -41,6 +42,17 @@ def test_the_checker_answers_about_a_signature_only_to_the_links_own_merchant(wo
     assert sessions(world) == 0
     told = world.app.test_cli_runner().invoke(args=["link", "check", bo.told.merchant_id, bad])
     assert (told.exit_code, "before the key" in told.output, KEY in told.output) == (1, True, False)
+
+
+def test_a_key_that_cannot_be_opened_is_called_so(world: World, bo: Merchant) -> None:
+    query = link(order(APP), KEY)
+    locked_up(world, bo)
+    said = checks(world, query, bo.told.api_key)
+    assert "the client key of this shop cannot be opened here" in said
+    assert RIGHT not in said
+    assert "no API key was given" not in said
+    told = world.app.test_cli_runner().invoke(args=["link", "check", bo.told.merchant_id, query])
+    assert (told.exit_code, "the client key cannot be opened" in told.output) == (1, True)
 
 
 def test_whatever_a_good_signature_does_not_mend_is_said_before_a_shopper_meets_it(world: World) -> None:

@@ -16,9 +16,11 @@ import pytest
 from sqlalchemy import func, select
 from werkzeug.test import Client, TestResponse
 
+from checkout.services import signed_links
 from checkout.store.models import CheckoutSession
 from tests.stories.cast import PUBLIC, Merchant, Shopper, World
 from tests.stories.storefront import encode, link, order, sign
+from tests.stories.test_corners import locked_up
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "qfpay.json").read_text("utf-8"))["hosted_checkout"]
 APP, KEY = "APP1", "key-of-APP1"
@@ -237,6 +239,36 @@ def test_bo_and_cy_may_share_an_app_code_and_mchntid_says_who_is_paid(world: Wor
 def test_a_stranger_cannot_tell_an_app_code_from_a_wrong_key(world: World, bo: Merchant) -> None:
     answers = {refused(world, link(order(app_code, out_trade_no="1"), "a guess"), 403) for app_code in (APP, "NOBODY")}
     assert len(answers) == 1
+
+
+def test_a_key_that_cannot_be_opened_lets_nobody_in(world: World, bo: Merchant) -> None:
+    """Neither who knows what stands in for a key, nor Ada: hers may be genuine, so it is not called wrong."""
+    mend = locked_up(world, bo)
+    for query in (link(order(APP, txamt="1"), signed_links.NOBODYS_KEY), link(order(APP), KEY)):
+        answer = get(world, query)
+        assert answer.status_code == 503
+        assert "This payment link cannot be checked now" in answer.text
+        assert "signature" not in answer.text
+    assert sessions(world) == 0
+    refused(world, link(order("NOBODY"), signed_links.NOBODYS_KEY), 403)
+
+    world.merchant("Bo's Tea, by its neighbour's account", app_code=APP, client_key="another key")
+    assert opened(world, link(order(APP, out_trade_no="1"), "another key"))
+    mend()
+    assert opened(world, link(order(APP), KEY))
+    assert sessions(world) == 2
+
+
+def test_a_lost_key_sends_nobodys_money_to_a_neighbour(world: World) -> None:
+    agent: dict[str, Any] = {"app_code": "AGENT", "client_key": "agents-key"}
+    bo = world.merchant("Bo's Tea", mchid="MBO", **agent)
+    mend = locked_up(world, bo)
+    cy = world.merchant("Cy's Coffee", **agent)
+    query = link(order("AGENT", mchntid="MBO"), "agents-key")
+    assert get(world, query).status_code == 503
+    assert read(cy, opened(world, link(order("AGENT", out_trade_no="1"), "agents-key")))["id"]
+    mend()
+    assert read(bo, opened(world, query))["id"]
 
 
 def test_a_link_leads_back_to_the_shops_own_origins_only(world: World) -> None:
