@@ -35,6 +35,13 @@ class Scenario(StrEnum):
     LATE_PAYMENT = "late_payment"
     LOW_TAKINGS = "low_takings"
     REFUND_PROCESSING = "refund_processing"
+    REFUND_DONE_1146 = "refund_done_1146"
+    REFUND_DONE_1264 = "refund_done_1264"
+    REFUND_DONE_1296 = "refund_done_1296"
+    REFUND_DONE_1297 = "refund_done_1297"
+    REFUND_REFUSED_1297 = "refund_refused_1297"
+    REFUNDED_1125 = "refunded_1125"
+    REFUNDED_1264 = "refunded_1264"
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,13 @@ TRICKS = tuple(Trick(Scenario(name), amount, f"try {words}", does) for name, amo
     ("late_payment",           55524, "late",           "the wallet still pays after the code's end of life"),
     ("low_takings",            55525, "low takings",    "refunds of it are refused with 1269"),
     ("refund_processing",      55526, "refund later",   "refunds of it say 1145 for 20 s, then 0000"),
+    ("refund_done_1146",       55527, "refund 1146",    "refunds of it are done; the answer is 1146"),
+    ("refund_done_1264",       55528, "refund 1264",    "refunds of it are done; the answer is 1264"),
+    ("refund_done_1296",       55529, "refund 1296",    "refunds of it are done; the answer is 1296"),
+    ("refund_done_1297",       55530, "refund 1297",    "refunds of it are done; the answer is 1297"),
+    ("refund_refused_1297",    55531, "no refund 1297", "refunds of it are refused with 1297"),
+    ("refunded_1125",          55532, "refunded 1125",  "when nothing is left, refunds say 1125, not 1262"),
+    ("refunded_1264",          55533, "refunded 1264",  "when nothing is left, refunds say 1264, not 1262"),
 ))
 # fmt: on
 
@@ -100,7 +114,17 @@ SPOILS_ANSWER = {
 
 NOTICES = {Scenario.NOTIFICATION_LOST: 0, Scenario.DUPLICATE_NOTIFICATION: 3}
 SEVERAL_PAY = frozenset({Scenario.DOUBLE, Scenario.PAID_TWICE})
-REFUND_SCENARIOS = frozenset({Scenario.LOW_TAKINGS, Scenario.REFUND_PROCESSING})
+
+# What the answer to a refund call says although the refund is done, instead of it, and when nothing is left.
+REFUND_DONE = {
+    Scenario.REFUND_DONE_1146: "1146",
+    Scenario.REFUND_DONE_1264: "1264",
+    Scenario.REFUND_DONE_1296: "1296",
+    Scenario.REFUND_DONE_1297: "1297",
+}
+REFUND_REFUSED = {Scenario.LOW_TAKINGS: "1269", Scenario.REFUND_REFUSED_1297: "1297"}
+REFUNDED = {Scenario.REFUNDED_1125: "1125", Scenario.REFUNDED_1264: "1264"}
+REFUND_SCENARIOS = frozenset({Scenario.REFUND_PROCESSING, *REFUND_DONE, *REFUND_REFUSED, *REFUNDED})
 
 
 def asked_for(amount: int, goods_name: str) -> Scenario | None:

@@ -176,10 +176,25 @@ def test_refunds_are_records_of_their_own(bo: Merchant) -> None:
     [refund] = bo.records("R1x")
     assert (refund["order_type"], refund["origssn"], refund["txamt"]) == ("refund", paid.syssn, "3000")
 
+    bo.clock.pass_by(seconds=3)
     assert bo.refund(paid.syssn, "5801")["respcd"] == "1272"
     assert bo.refund(paid.syssn, "5800")["respcd"] == "0000"
     assert bo.records("A")[0]["cancel"] == "3"
     assert bo.refund(paid.syssn, "1")["respcd"] == "1262"
+
+
+def test_a_quick_second_refund_finds_the_first_still_being_processed(bo: Merchant) -> None:
+    for number in ("A", "B"):
+        bo.order(out_trade_no=number)
+    one, other = bo.ledger.pay("A"), bo.ledger.pay("B")
+    assert bo.refund(one.syssn, "100")["respcd"] == "0000"
+    bo.clock.pass_by(seconds=2)
+    answer = bo.refund(one.syssn, "100", number="R2x")
+    assert (answer["respcd"], answer["resperr"]) == ("1145", "syssn: another refund of it is still being processed")
+    assert bo.records("R2x") == []
+    assert bo.refund(other.syssn, "100")["respcd"] == "0000"
+    bo.clock.pass_by(seconds=1)
+    assert bo.refund(one.syssn, "100", number="R2x")["respcd"] == "0000"
 
 
 def test_only_what_is_paid_is_refunded(bo: Merchant) -> None:

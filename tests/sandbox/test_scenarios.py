@@ -204,6 +204,33 @@ def test_refunds_have_scenarios_too(bo: Merchant, ear: Ear) -> None:
     assert bo.codes("R3x") == ["0000"]
 
 
+@pytest.mark.parametrize("code", ["1146", "1264", "1296", "1297"])
+def test_a_refund_may_be_done_although_its_answer_says_no(bo: Merchant, ear: Ear, code: str) -> None:
+    bo.order(out_trade_no="A", txamt=AMOUNT_OF[Scenario(f"refund_done_{code}")])
+    answer = bo.refund(bo.ledger.pay("A").syssn, "100", number="R1x")
+    assert (answer["respcd"], "syssn" in answer) == (code, False)
+    assert bo.codes("R1x") == ["0000"]
+    assert bo.records("A")[0]["cancel"] == "5"
+
+
+def test_a_busy_bank_refunds_nothing(bo: Merchant, ear: Ear) -> None:
+    bo.order(out_trade_no="A", goods_name="try no refund 1297")
+    syssn = bo.ledger.pay("A").syssn
+    assert bo.refund(syssn, "100", number="R1x")["respcd"] == "1297"
+    assert bo.records("R1x") == []
+    bo.ledger.set_scenario("A", Scenario.REFUND_PROCESSING)
+    assert bo.refund(syssn, "100", number="R1x")["respcd"] == "1145"  # the number was not used
+
+
+@pytest.mark.parametrize(("asked", "code"), [(None, "1262"), ("refunded_1125", "1125"), ("refunded_1264", "1264")])
+def test_what_is_refunded_is_called_so_in_three_ways(bo: Merchant, ear: Ear, asked: str | None, code: str) -> None:
+    bo.order(out_trade_no="A", txamt=AMOUNT_OF[Scenario(asked)] if asked else "8800")
+    paid = bo.ledger.pay("A")
+    assert bo.refund(paid.syssn, str(paid.amount))["respcd"] == "0000"
+    assert bo.refund(paid.syssn, "1", number="R2x")["respcd"] == code
+    assert bo.records("R2x") == []
+
+
 @pytest.mark.parametrize(("fault", "status"), [("http_500", 500), ("http_429", 429), ("garbage", 200), ("html", 200)])
 def test_calls_can_be_made_to_fail_without_effect(bo: Merchant, fault: str, status: int) -> None:
     admin = bo.app.test_client()
