@@ -20,6 +20,7 @@ from checkout.domain.lifecycle import LIVE_ATTEMPT, AttemptStatus, SessionStatus
 from checkout.domain.wallets import PAY_TYPES, WALLETS, PayType, offered, pay_type_for
 from checkout.gateway.accounts import Gateways
 from checkout.gateway.client import NUMBER_USED, Accepted, Gateway, NotSent, Outcome, PaymentOrder, Refused, Unknown
+from checkout.gateway.fields import sendable
 from checkout.services import calls, renewing, reviews, words
 from checkout.services.budgets import Use
 from checkout.services.calls import NotNow
@@ -231,7 +232,7 @@ def _order(terms: Terms, merchant: Merchant, session: CheckoutSession, attempt: 
         currency=session.currency,
         created_at=attempt.created_at,
         minutes=attempt.code_minutes,
-        goods_name=session.description or (session.items[0]["name"] if session.items else "") or merchant.name,
+        goods_name=sendable(session.description, *(item["name"] for item in session.items), merchant.name),
         return_url=f"{terms.page_of(session.id)}/return",
         notify_url=f"{terms.public_url}/notify/{merchant.id}",
         limit_pay=takes_limit,

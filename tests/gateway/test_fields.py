@@ -43,6 +43,12 @@ def test_nothing_empty_is_sent() -> None:
     assert not {"goods_name", "expired_time", "udid", "openid", "pay_tag", "limit_pay"} & set(payment_fields(bare))
 
 
+@pytest.mark.parametrize("pay_type", ["801107", "801512"])
+def test_a_wap_payment_has_a_goods_name(pay_type: str) -> None:
+    with pytest.raises(ValueError, match="goods_name"):
+        payment_fields(replace(ORDER, pay_type=pay_type, goods_name="★★★"))
+
+
 def test_optional_parameters_are_sent_when_given() -> None:
     full = replace(ORDER, pay_type="800107", openid="2088", udid="page", pay_tag="ALIPAYCN", limit_pay="no_credit")
     sent = payment_fields(full)

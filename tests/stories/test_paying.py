@@ -151,6 +151,29 @@ def test_the_gateway_hears_the_fields_of_its_dossier(world: World) -> None:
     assert sent["out_trade_no"] == attempt.out_trade_no
 
 
+@pytest.mark.parametrize(
+    ("description", "items", "shop", "sent"),
+    [
+        ("🎁", ["★", "Tea (100 g)"], "Bo's Tea", "Tea 100 g"),
+        ("★★★", [], "Bo's Tea", "Bo s Tea"),
+        ("!!!", ["!"], "★★★", "Order"),
+    ],
+)
+def test_a_name_of_symbols_only_is_paid_on_a_phone_too(
+    world: World, description: str, items: list[str], shop: str, sent: str
+) -> None:
+    bo = world.merchant(shop)
+    lines = [{"name": name, "quantity": 1, "amount": 8800 // len(items)} for name in items]
+    session = bo.opens(description=description, items=lines)
+    ada = world.shopper(session, PHONE)
+    assert ada.picks("alipay").status_code == 303
+    assert world.ledger.calls("/trade/v1/payment")[-1].params["goods_name"] == sent
+    assert world.attempt(session).pay_type == "801107"
+    world.pays(session)
+    world.passes(5)
+    assert ada.stage() == "paid"
+
+
 def test_a_session_about_to_end_gets_the_shortest_code(world: World, bo: Merchant) -> None:
     session = bo.opens(expires_in=5)
     world.passes(200, step=50)
