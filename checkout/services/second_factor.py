@@ -73,15 +73,24 @@ def remove(db: Session, person: Person, now: datetime, *, actor: str = "") -> No
 
 def use_code(db: Session, vault: Vault, person: Person, code: str, now: datetime) -> bool:
     """Whether this is a code of the app that was not used before; it is now. Commits nothing."""
-    digits = re.sub(r"\s", "", code)
-    if person.totp_sealed is None or not re.fullmatch(r"[0-9]{6}", digits, re.ASCII):
+    if person.totp_sealed is None or not reads_as_code(code):
         return False
+    digits = _without_blanks(code)
     totp = pyotp.TOTP(vault.open(person.totp_sealed, owner=person.totp_owner).decode())
     at = int(now.timestamp()) // STEP
     for step in range(at - EITHER_SIDE, at + EITHER_SIDE + 1):
         if secrets.compare_digest(totp.generate_otp(step), digits):
             return _take_step(db, person, step)
     return False
+
+
+def reads_as_code(said: str) -> bool:
+    """Whether it could be a code of an app. No password could: they are longer."""
+    return re.fullmatch(r"[0-9]{6}", _without_blanks(said), re.ASCII) is not None
+
+
+def _without_blanks(code: str) -> str:
+    return re.sub(r"\s", "", code)
 
 
 def _take_step(db: Session, person: Person, step: int) -> bool:

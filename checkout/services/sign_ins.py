@@ -12,7 +12,7 @@ from checkout.domain.ids import new_id
 from checkout.domain.vault import Vault
 from checkout.services import passwords, second_factor, throttling
 from checkout.services.chronicle import write_down
-from checkout.services.throttling import Caller
+from checkout.services.throttling import Caller, Codes
 from checkout.store.people import Person, SignIn
 
 IDLE = timedelta(minutes=30)
@@ -61,8 +61,8 @@ def normal_email(email: str) -> str:
 def by_password(db: Session, email: str, password: str, browser: Browser, now: datetime) -> tuple[Visitor, str] | None:
     """Sign in, and commit: the visitor and the token for the cookie. None: there is no such address and password.
 
-    Who has a second factor is not complete yet. Raises TooManyAttempts. An unknown address takes as
-    long as a wrong password, and reads the same.
+    Who has a second factor is not complete yet, and until then their tries count: a password may be stolen.
+    Raises TooManyAttempts. An unknown address takes as long as a wrong password, and reads the same.
     """
     caller = Caller(normal_email(email), browser.address)
     throttling.count_try(db, caller, now)
@@ -71,10 +71,10 @@ def by_password(db: Session, email: str, password: str, browser: Browser, now: d
     db.rollback()  # nothing stays open while the password is worked on, which is slow on purpose
     if not passwords.is_password(digest, password) or person is None:
         return None
-    throttling.forgive(db, caller, now)
     _renew_digest(db, person, password)
     visitor, token = _open(db, person, browser, now, complete=not person.has_second_factor)
     if visitor.complete:
+        throttling.forgive(db, caller, now)
         _write(db, visitor, "signed_in", now)
     db.commit()
     return visitor, token
@@ -83,9 +83,11 @@ def by_password(db: Session, email: str, password: str, browser: Browser, now: d
 def by_code(db: Session, vault: Vault, visitor: Visitor, code: str, now: datetime) -> tuple[Visitor, str] | None:
     """The second factor, or a recovery code: a complete sign-in under a new token, and commit. None: it was wrong.
 
-    After five wrong ones the password is asked for again. Raises TooManyAttempts.
+    After five wrong ones the password is asked for again. Raises TooManyAttempts. Nobody gets as far as to be
+    counted here who does not know the password.
     """
-    throttling.count_try(db, visitor.caller, now)
+    codes = Codes(visitor.person.id, "sign_in")
+    codes.count(db, now)
     person = db.get_one(Person, visitor.person.id, populate_existing=True)
     right = second_factor.use_code(db, vault, person, code, now) or second_factor.use_recovery_code(
         db, person, code, now
@@ -94,6 +96,7 @@ def by_code(db: Session, vault: Vault, visitor: Visitor, code: str, now: datetim
         _count_wrong_code(db, visitor)
         db.commit()
         return None
+    codes.was_right(db)
     throttling.forgive(db, visitor.caller, now)
     db.execute(delete(SignIn).where(SignIn.id == visitor.sign_in.id))
     return complete(db, person, Browser(visitor.sign_in.address, visitor.sign_in.browser), now)
@@ -155,14 +158,23 @@ def prove(db: Session, vault: Vault, visitor: Visitor, said: str, now: datetime)
     """
     throttling.count_try(db, visitor.caller, now)
     person = db.get_one(Person, visitor.person.id, populate_existing=True)
-    right = person.has_second_factor and second_factor.use_code(db, vault, person, said, now)
-    digest = person.password_digest
-    if not right:
-        db.rollback()
+    if person.has_second_factor and second_factor.reads_as_code(said):
+        right = _proves_by_code(db, vault, person, said, now)
+    else:
+        digest = person.password_digest
+        db.rollback()  # nothing stays open while the password is worked on
         right = passwords.is_password(digest, said)
-    if not right:
-        return None
-    return proven(db, visitor, now)
+    return proven(db, visitor, now) if right else None
+
+
+def _proves_by_code(db: Session, vault: Vault, person: Person, code: str, now: datetime) -> bool:
+    """Raises TooManyAttempts; the password still proves it then. Commits the count alone."""
+    codes = Codes(person.id, "proof")
+    codes.count(db, now)
+    right = second_factor.use_code(db, vault, person, code, now)
+    if right:
+        codes.was_right(db)
+    return right
 
 
 def proven(db: Session, visitor: Visitor, now: datetime) -> str:

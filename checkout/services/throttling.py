@@ -25,6 +25,8 @@ class Limit:
 HERE = Limit(10, timedelta(minutes=5))  # one account from one address
 ACCOUNT = Limit(50, timedelta(minutes=15))  # one account from all addresses but those where its person has been
 ADDRESS = Limit(100, timedelta(minutes=5))  # all accounts from one address: an office shares one
+# Wrong codes of one account, wherever they come from and whatever else was right. There are only a million codes.
+CODES = (Limit(10, timedelta(minutes=5)), Limit(50, timedelta(days=1)))
 QUESTIONS = Limit(300, timedelta(minutes=5))  # asked of authenticators at one address: each is a row for minutes
 
 
@@ -76,7 +78,34 @@ def forgive(db: Session, caller: Caller, now: datetime) -> None:
     """The try was right: it and those before it here do not count. Commits nothing."""
     db.execute(_of(caller.here).values(tries=0, right_at=now))
     for who in (caller.account, caller.place):
-        db.execute(_of(who).where(WrongTries.tries > 0).values(tries=WrongTries.tries - 1))
+        _take_back(db, who)
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Codes of one person at one step. Each step has a count of its own: whoever may try at one closes no other."""
+
+    person_id: str
+    step: str
+
+    def count(self, db: Session, now: datetime) -> None:
+        """Count one before it is known whether it is right, and commit. Raises TooManyAttempts.
+
+        What the shorter limit refuses does not count against the longer one: it was not looked at.
+        """
+        waits = (_count(db, self._digest(limit), limit, now) for limit in CODES)
+        wait = next(filter(None, waits), 0)
+        db.commit()
+        if wait:
+            raise TooManyAttempts("too many codes; wait a little", wait)
+
+    def was_right(self, db: Session) -> None:
+        """It does not count. The wrong ones before it do: a guesser could wait for the person. Commits nothing."""
+        for limit in CODES:
+            _take_back(db, self._digest(limit))
+
+    def _digest(self, limit: Limit) -> str:
+        return _digest("codes", self.step, str(limit.within), self.person_id)
 
 
 def count_question(db: Session, address: str, now: datetime) -> None:
@@ -117,6 +146,10 @@ def _counted(db: Session, who: str, within: timedelta, now: datetime) -> tuple[i
         except IntegrityError:  # somebody else counted the first one a moment ago
             counted = db.execute(counting).one()
     return counted.tries, counted.since
+
+
+def _take_back(db: Session, who: str) -> None:
+    db.execute(_of(who).where(WrongTries.tries > 0).values(tries=WrongTries.tries - 1))
 
 
 def _of(who: str) -> Update:

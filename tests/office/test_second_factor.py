@@ -90,3 +90,96 @@ def test_in_production_nobody_works_without_a_second_factor(
     assert owner.page.headers["Location"] == "/merchant/me/second-factor"
     owner.enrols()
     assert is_in(owner)
+
+
+def guesses(thief: Clerk, times: int) -> list[int]:
+    """With the right password before every few codes; what each code was answered."""
+    told = []
+    for number in range(times):
+        if number % 4 == 0:
+            thief.signs_in()
+        told.append(types_code(thief, f"{number:06}"))
+    return told
+
+
+def test_who_knows_the_password_guesses_ten_codes_from_wherever_they_ask(
+    world: World, bo: Merchant, owner: Clerk
+) -> None:
+    codes = owner.enrols()
+    owner.signs_out()
+    thieves = [Clerk(world, bo, owner.email, address=f"198.51.100.{number}") for number in range(1, 4)]
+    told = [status for thief in thieves for status in guesses(thief, 8)]
+    assert told == [422] * 10 + [429] * 14
+    assert thieves[-1].page
+    assert 0 < int(thieves[-1].page.headers["Retry-After"]) <= 300
+    assert "Too many tries. Wait 5 minutes" in thieves[-1].sees()
+    assert types_code(thieves[-1], codes[0]) == 429, "also when it is right at last"
+    world.clock.now += timedelta(minutes=5, seconds=1)
+    assert guesses(thieves[-1], 1) == [422]
+
+
+def test_in_a_day_fifty_codes_are_guessed_and_a_right_one_does_not_start_the_count_anew(
+    world: World, bo: Merchant, owner: Clerk
+) -> None:
+    owner.enrols()
+    thief = Clerk(world, bo, owner.email, address="198.51.100.9")
+    for _ in range(5):
+        world.clock.now += timedelta(minutes=6)
+        owner.signs_out()
+        owner.signs_in()
+        assert types_code(owner, owner.code()) == 303, "at their desk, while somebody guesses"
+        assert guesses(thief, 10) == [422] * 10
+    world.clock.now += timedelta(minutes=6)
+    assert guesses(thief, 1) == [429]
+    assert thief.page
+    assert int(thief.page.headers["Retry-After"]) > 80_000
+    world.clock.now += timedelta(days=1)
+    assert guesses(thief, 1) == [422]
+
+
+def test_the_password_alone_makes_no_address_known(world: World, bo: Merchant, owner: Clerk) -> None:
+    owner.enrols()
+    owner.signs_out()
+    thief = Clerk(world, bo, owner.email, address="198.51.100.9")
+    assert [thief.signs_in().status_code for _ in range(11)] == [303] * 10 + [429]
+    assert owner.signs_in().status_code == 303, "at a desk where the person has been"
+    world.clock.now += timedelta(minutes=1)
+    assert types_code(owner, owner.code()) == 303
+
+
+def test_strangers_without_the_password_use_up_no_codes(world: World, bo: Merchant, owner: Clerk) -> None:
+    owner.enrols()
+    owner.signs_out()
+    for number in range(1, 6):
+        stranger = Clerk(world, bo, owner.email, address=f"198.51.100.{number}")
+        for _ in range(11):
+            stranger.signs_in("guess of a password")
+            stranger.asks("POST", "/merchant/sign-in/code", data={"csrf_token": stranger.token(), "code": "000000"})
+    world.clock.now += timedelta(minutes=1)
+    owner.signs_in()
+    assert types_code(owner, owner.code()) == 303
+
+
+def test_who_found_an_open_browser_guesses_ten_codes_and_takes_none_from_the_sign_in(
+    world: World, bo: Merchant, owner: Clerk
+) -> None:
+    def proves(said: str) -> int:
+        owner.opens("/merchant/me")
+        return owner.sends("/merchant/me/second-factor/remove", proof=said).status_code
+
+    owner.enrols()
+    for number in range(10):
+        world.clock.now += timedelta(minutes=6)
+        owner.address = f"198.51.100.{number}"
+        assert proves("000000") == 403
+    owner.opens("/merchant/me")
+    world.clock.now -= timedelta(minutes=5, seconds=59)
+    told = []
+    for number in range(10, 21):
+        owner.address = f"198.51.100.{number}"
+        told.append(proves("000000"))
+    assert told == [403] * 9 + [429] * 2, "one of them a moment before"
+    owner.signs_out()
+    owner.signs_in()
+    world.clock.now += timedelta(minutes=1)
+    assert types_code(owner, owner.code()) == 303
