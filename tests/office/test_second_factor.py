@@ -1,5 +1,6 @@
 """The second factor: a code from the phone, each once, and what helps when the phone is lost."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -183,3 +184,25 @@ def test_who_found_an_open_browser_guesses_ten_codes_and_takes_none_from_the_sig
     owner.signs_in()
     world.clock.now += timedelta(minutes=1)
     assert types_code(owner, owner.code()) == 303
+
+
+def added(clerk: Clerk, **fields: str) -> int:
+    clerk.opens("/merchant/me/second-factor")
+    return clerk.sends("/merchant/me/second-factor/start", **fields).status_code
+
+
+def test_who_found_an_open_browser_adds_no_phone_of_their_own(world: World, owner: Clerk) -> None:
+    world.clock.now += timedelta(minutes=6)
+    assert added(owner) == 403
+    assert added(owner, proof="a guess") == 403
+    assert owner.row().totp_sealed is None
+    assert added(owner, proof=PASSWORD) == 303
+    owner.opens("/merchant/me/second-factor")
+    owner.secret = re.findall(r'<code class="secret">(\w+)</code>', owner.text)[0]
+    world.clock.now += timedelta(minutes=6)
+    owner.opens("/merchant/me/second-factor")
+    assert owner.secret not in owner.text, "nor one that was begun and left"
+    assert owner.sends("/merchant/me/second-factor", code=owner.code()).status_code == 403
+    assert not owner.row().has_second_factor
+    assert owner.sends("/merchant/me/second-factor", code=owner.code(), proof=PASSWORD).status_code == 200
+    assert owner.row().has_second_factor

@@ -25,6 +25,10 @@ class ProofForm(Form):
     proof = StringField(validators=[Length(max=200)])
 
 
+class EnrolForm(CodeForm, ProofForm):
+    pass
+
+
 class ChangePasswordForm(ProofForm):
     password = PasswordField(validators=[Length(max=500)])
 
@@ -74,7 +78,13 @@ def second_factor_show() -> ResponseReturnValue:
 @bp.post("/second-factor/start")
 @needs(Open.ENROLLING)
 def start() -> ResponseReturnValue:
-    """Makes a secret, so that the page which shows it changes nothing."""
+    """Makes a secret, so that the page which shows it changes nothing.
+
+    A code of the app is a proof later on, so whoever adds one shows who they are first.
+    """
+    form = ProofForm()
+    if not form.validate_on_submit() or not guard.proves_now(form.proof.data or ""):
+        return _enrolment("proof", 403)
     second_factor.new_secret(db(), parts().vault, guard.visitor().person)
     return redirect(url_for("office.account.second_factor"), 303)
 
@@ -82,10 +92,12 @@ def start() -> ResponseReturnValue:
 @bp.post("/second-factor")
 @needs(Open.ENROLLING)
 def enrol() -> ResponseReturnValue:
-    form = CodeForm()
-    codes = form.validate_on_submit() and second_factor.enrol(
-        db(), parts().vault, guard.visitor().person, form.code.data, now()
-    )
+    form, here = EnrolForm(), guard.visitor()
+    if not form.validate_on_submit():
+        return _enrolment("wrong", 422)
+    if not guard.proves_now(form.proof.data or ""):
+        return _enrolment("proof", 403)
+    codes = second_factor.enrol(db(), parts().vault, here.person, form.code.data, now())
     if not codes:
         return _enrolment("wrong", 422)
     return page("office/recovery_codes.html", codes=codes)
@@ -102,12 +114,14 @@ def remove() -> ResponseReturnValue:
 
 
 def _enrolment(problem: str, status: int = 200) -> ResponseReturnValue:
-    person = guard.visitor().person
-    secret = second_factor.secret_of(parts().vault, person)
+    """The secret itself stands there only for somebody who has shown just now who they are."""
+    here, person = guard.visitor(), guard.visitor().person
+    secret = second_factor.secret_of(parts().vault, person) if here.proven(now()) else None
     drawn = qr.draw(second_factor.address_of(secret, person)).svg if secret else ""
     return page(
         "office/second_factor.html",
         status=status,
+        begun=person.totp_sealed is not None,
         secret=secret,
         drawn=Markup(drawn),  # noqa: S704 - our own drawing
         problem=problem,
