@@ -45,7 +45,10 @@ def furnish(world: World) -> tuple[Clerk, dict[str, str]]:
     colleague.is_invited("viewer")
     nobody = Clerk(world, empty, "new@empty.example")
     nobody.is_invited("owner")
-    return owner, places(bo, owner, sold, late) | {"invitation": nobody.invitation}
+    known = Clerk(world, empty, owner.email)
+    known.is_invited("operator")
+    invitations = {"invitation": nobody.invitation, "invitation-known": known.invitation}
+    return owner, places(bo, owner, sold, late) | invitations | {"invitation-of-others": nobody.invitation}
 
 
 def places(bo: Merchant, owner: Clerk, sold: dict[str, Any], late: dict[str, Any]) -> dict[str, str]:

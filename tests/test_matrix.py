@@ -39,6 +39,7 @@ ROWS: dict[tuple[str, str], dict[str, str]] = {
     ("POST", "/merchant/sign-out-everywhere"):                               SIGNED_IN,
     ("GET",  "/merchant/invitation/<token>"):                                dict.fromkeys(WHO, HIDDEN),  # not his
     ("POST", "/merchant/invitation/<token>"):                                dict.fromkeys(WHO, HIDDEN),
+    ("POST", "/merchant/invitation/<token>/accept"):                         OTHERS,
     ("GET",  "/merchant/static/<digest>/<name>"):                            dict.fromkeys(WHO, HIDDEN),  # an old one
     ("GET",  "/merchant/me"):                                                SIGNED_IN,
     ("POST", "/merchant/me/password"):                                       SIGNED_IN,
@@ -102,6 +103,7 @@ ROWS: dict[tuple[str, str], dict[str, str]] = {
     ("POST", "/merchant/<shop_id>/settings/people"):                         OWN,
     ("POST", "/merchant/<shop_id>/settings/people/<person_id>/role"):        OWN,
     ("POST", "/merchant/<shop_id>/settings/people/<person_id>/invitation"):  OWN,
+    ("POST", "/merchant/<shop_id>/settings/people/<person_id>/invitation/remove"): OWN,
 }
 # fmt: on
 

@@ -1,6 +1,7 @@
 """Commands about people of the back office: letting one in, and a new link for one who cannot sign in."""
 
 import os
+from datetime import datetime
 
 import click
 from flask.cli import AppGroup, with_appcontext
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from checkout import logs
 from checkout.domain.errors import Invalid, NotFound
 from checkout.domain.roles import StaffRole
-from checkout.services import passkeys, people, second_factor
+from checkout.services import invitations, passkeys, people, second_factor
 from checkout.services.chronicle import OPERATOR
 from checkout.services.sign_ins import normal_email
 from checkout.store.models import Merchant
@@ -26,7 +27,7 @@ person = AppGroup("person", help="People who sign in to the back office.")
 @click.option("--role", type=click.Choice([role.value for role in StaffRole]), default="owner", show_default=True)
 @with_appcontext
 def add(email: str, merchant_id: str | None, role: str) -> None:
-    """Let somebody into a shop; prints the link by which they choose a password, once."""
+    """Invite somebody to a shop; prints the link by which they accept, once."""
     logs.to_stderr()
     joined = parts()
     try:
@@ -38,22 +39,29 @@ def add(email: str, merchant_id: str | None, role: str) -> None:
     except Invalid as error:
         raise click.ClickException(f"--email {error.errors['email']}.") from None
     if invited.token is None:
-        click.echo(f"{invited.person.email} is let in, with the password that they have.")
-        click.echo("If they have none any more: flask --app app person invite --email …")
+        click.echo(f"{invited.person.email} works there already, from now on as {role}.")
+        click.echo("If they forgot the password: flask --app app person invite --email …")
     else:
         _tell(joined, invited.token)
 
 
 @person.command("invite")
 @click.option("--email", required=True)
+@click.option("--merchant", "merchant_id", help="The shop whose link was lost, if several have invited them.")
 @with_appcontext
-def invite(email: str) -> None:
-    """A new link for somebody who forgot the password or lost the first link; older links end."""
+def invite(email: str, merchant_id: str | None) -> None:
+    """A new link for somebody who forgot the password or lost the first link; older ones of the same kind end.
+
+    Without --merchant: for another password, or for the one shop that waits for somebody who has none yet.
+    """
     logs.to_stderr()
     joined = parts()
     with joined.sessions() as db:
         known = _known(db, email)
-        token = people.invite_again(db, known, actor=OPERATOR, now=joined.clock())
+        if merchant_id or known.password_digest is None:
+            token = _invited_again(db, known, merchant_id or _shop_that_waits(db, known), joined.clock())
+        else:
+            token = people.password_link(db, known, actor=OPERATOR, now=joined.clock())
     _tell(joined, token)
 
 
@@ -90,7 +98,9 @@ def demo(email: str) -> None:
     with joined.sessions() as db:
         merchant_id = _its_own(joined)
         invited = people.add_person(db, merchant_id, email, StaffRole.OWNER, actor=OPERATOR, now=joined.clock())
-        if invited.token:
+        if invited.token and invited.person.password_digest:
+            invitations.accept(db, invited.token, invited.person, joined.clock())
+        elif invited.token:
             people.accept_invitation(db, invited.token, os.environ["DEMO_OWNER_PASSWORD"], joined.clock())
 
 
@@ -99,6 +109,22 @@ def _known(db: Session, email: str) -> Person:
     if found is None:
         raise click.ClickException(f"There is nobody with the address {email}.")
     return found
+
+
+def _invited_again(db: Session, known: Person, merchant_id: str, now: datetime) -> str:
+    try:
+        return people.invite_again(db, merchant_id, known.id, actor=OPERATOR, now=now).token or ""
+    except NotFound:
+        raise click.ClickException(f"{merchant_id} waits for nobody with the address {known.email}.") from None
+
+
+def _shop_that_waits(db: Session, known: Person) -> str:
+    shops = [one.merchant_id for one in invitations.waiting_for(db, known) if one.merchant_id]
+    if not shops:
+        raise click.ClickException("No shop has invited them: flask --app app person add --email …")
+    if len(shops) > 1:
+        raise click.ClickException(f"Several shops have invited them. Say which: --merchant {' or '.join(shops)}")
+    return shops[0]
 
 
 def _its_own(joined: Parts) -> str:

@@ -1,10 +1,8 @@
 """People and their shops: invited by a link, given a role, changed, sent away."""
 
-import hashlib
 import re
-import secrets
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -14,39 +12,41 @@ from checkout.domain.errors import Invalid, NotFound, Refused
 from checkout.domain.ids import new_id
 from checkout.domain.passwords import problem_with
 from checkout.domain.roles import StaffRole
-from checkout.services import passwords
+from checkout.services import invitations, passwords
 from checkout.services.chronicle import Detail, write_down
+from checkout.services.invitations import hold
 from checkout.services.sign_ins import end_all_of, normal_email
 from checkout.store.models import Merchant
-from checkout.store.people import Invitation, Membership, Person
+from checkout.store.people import Membership, Person
 
-INVITED_FOR = timedelta(days=7)
 EMAIL = re.compile(r"[^\s@<>\"',;:\\()\[\]]{1,64}@[^\s@<>\"',;:\\()\[\]]{1,185}\.[^\s@<>\"',;:\\()\[\]]{2,}")
 
 
 @dataclass(frozen=True)
 class Invited:
-    """`token` is what the invitation's link ends with; None for somebody who can sign in, or is invited elsewhere."""
+    """`token` is what the invitation's link ends with; None for somebody who works for the shop already."""
 
     person: Person
     token: str | None = field(repr=False)
 
 
 def add_person(db: Session, merchant_id: str, email: str, role: StaffRole, *, actor: str, now: datetime) -> Invited:
-    """Let somebody into a shop, and commit. Raises Invalid naming `email`, and NotFound for an unknown merchant."""
+    """Invite somebody to a shop, and commit; who works there already gets the role at once.
+
+    Raises Invalid naming `email`, and NotFound for an unknown merchant. What comes back does not tell whether
+    anybody has an account with this address.
+    """
     email = normal_email(email)
     if len(email) > 254 or not EMAIL.fullmatch(email) or not email.isprintable():
         raise Invalid({"email": "must be an e-mail address"})
-    if db.get(Merchant, merchant_id) is None:
-        raise NotFound("merchant")
+    hold(db, merchant_id)
     person = _person_with(db, email, now)
-    if db.get(Membership, (person.id, merchant_id)):
+    works_here = db.get(Membership, (person.id, merchant_id), populate_existing=True) is not None
+    if works_here:
         _change_role(db, merchant_id, person.id, role)
-    else:
-        db.add(Membership(person_id=person.id, merchant_id=merchant_id, role=role, created_at=now))
-        db.flush()
-    token = _invite(db, person, now) if may_be_invited(db, merchant_id, person) else None
-    _write(db, actor, "person_added", person.id, details={"merchant": merchant_id, "role": role.value}, now=now)
+    token = None if works_here else invitations.make(db, person, merchant_id, role, now)
+    action = "role_changed" if works_here else "person_added"
+    _write(db, actor, action, person.id, details={"merchant": merchant_id, "role": role.value}, now=now)
     db.commit()
     return Invited(person, token)
 
@@ -65,63 +65,65 @@ def _person_with(db: Session, email: str, now: datetime) -> Person:
         return db.scalars(query).one()
 
 
-def may_be_invited(db: Session, merchant_id: str, person: Person) -> bool:
-    """Whether this shop may hand out a link for them: whoever has it is them, so it must open no other shop."""
-    elsewhere = select(Membership.merchant_id).where(
-        Membership.person_id == person.id, Membership.merchant_id != merchant_id
-    )
-    return person.password_digest is None and db.scalar(elsewhere.limit(1)) is None
+def invite_again(db: Session, merchant_id: str, person_id: str, *, actor: str, now: datetime) -> Invited:
+    """A new link of this shop for somebody who has not accepted yet; its earlier one ends, and commit.
+
+    Raises NotFound for anybody else, those who work there already among them.
+    """
+    hold(db, merchant_id)
+    found = [each for each in invitations.waiting(db, merchant_id) if each[0].id == person_id]
+    if not found:
+        db.rollback()
+        raise NotFound("person")
+    person, before = found[0]
+    token = invitations.make(db, person, merchant_id, before.role, now)
+    _write(db, actor, "person_invited", person.id, details={"merchant": merchant_id}, now=now)
+    db.commit()
+    return Invited(person, token)
 
 
-def invite_again(db: Session, person: Person, *, actor: str, now: datetime) -> str:
-    """A new link to choose a password with; those before it end, and commit. Also for a forgotten password."""
-    token = _invite(db, person, now)
+def withdraw(db: Session, merchant_id: str, person_id: str, *, actor: str, now: datetime) -> None:
+    """Somebody who has not accepted yet is no longer invited; commit. Raises NotFound for anybody else."""
+    hold(db, merchant_id)
+    if not invitations.end(db, person_id, merchant_id):
+        db.rollback()
+        raise NotFound("person")
+    _write(db, actor, "person_removed", person_id, details={"merchant": merchant_id}, now=now)
+    db.commit()
+
+
+def password_link(db: Session, person: Person, *, actor: str, now: datetime) -> str:
+    """What a link ends with that sets another password, for a forgotten one; those before it end, and commit.
+
+    It opens no shop which they had no access to before.
+    """
+    token = invitations.make(db, person, None, None, now)
     _write(db, actor, "person_invited", person.id, details={}, now=now)
     db.commit()
     return token
 
 
-def _invite(db: Session, person: Person, now: datetime) -> str:
-    db.execute(delete(Invitation).where(Invitation.person_id == person.id, Invitation.used_at.is_(None)))
-    token = secrets.token_urlsafe(32)
-    db.add(Invitation(digest=_digest(token), person_id=person.id, created_at=now, ends_at=now + INVITED_FOR))
-    db.flush()
-    return token
-
-
-def invited_by(db: Session, token: str, now: datetime) -> Person | None:
-    """Whom this link is for. None: nobody, or it was used, or it has ended."""
-    query = (
-        select(Person)
-        .join(Invitation, Invitation.person_id == Person.id)
-        .where(Invitation.digest == _digest(token), Invitation.used_at.is_(None), Invitation.ends_at > now)
-    )
-    return db.scalar(query)
-
-
 def accept_invitation(db: Session, token: str, password: str, now: datetime) -> Person:
     """Choose the first password, or another one, by a link that works once; commit.
 
-    Raises NotFound for a link that does not work, and Invalid naming `password`.
+    Raises NotFound for a link that does not work, Invalid naming `password`, and Refused when the account has a
+    password and the link is a shop's: then its person signs in and accepts.
     """
-    person = invited_by(db, token, now)
-    if person is None:
+    offer = invitations.offered(db, token, now)
+    if offer is None:
         raise NotFound("invitation")
-    _refuse_weak(password, person)
-    digest = passwords.digest_of(password)  # slow on purpose, so before anything is locked
-    used = db.execute(
-        update(Invitation)
-        .where(Invitation.digest == _digest(token), Invitation.used_at.is_(None), Invitation.ends_at > now)
-        .values(used_at=now)
-        .returning(Invitation.digest)
-        .execution_options(synchronize_session=False)
-    )
-    if used.scalar() is None:  # somebody else used it a moment ago
+    if not offer.sets_password:
+        raise Refused("this account has a password")
+    _refuse_weak(password, offer.person)
+    db.rollback()  # nothing stays open while the password is worked on, which is slow on purpose
+    digest = passwords.digest_of(password)
+    invitations.take(db, offer, token, now)
+    if not _set_password(db, offer.person, digest, now, first=offer.merchant is not None):
         db.rollback()
-        raise NotFound("invitation")
-    _set_password(db, person, digest, now)
+        raise Refused("this account has a password")
+    invitations.write_accepted(db, offer, now)
     db.commit()
-    return db.get_one(Person, person.id, populate_existing=True)
+    return db.get_one(Person, offer.person.id, populate_existing=True)
 
 
 def change_password(db: Session, person: Person, password: str, now: datetime) -> None:
@@ -136,15 +138,15 @@ def _refuse_weak(password: str, person: Person) -> None:
         raise Invalid({"password": problem})
 
 
-def _set_password(db: Session, person: Person, digest: str, now: datetime) -> None:
-    db.execute(
-        update(Person)
-        .where(Person.id == person.id)
-        .values(password_digest=digest)
-        .execution_options(synchronize_session=False)
-    )
+def _set_password(db: Session, person: Person, digest: str, now: datetime, *, first: bool = False) -> bool:
+    """False: it was to be the `first` one, and there is one. Commits nothing."""
+    theirs = (Person.id == person.id, *([Person.password_digest.is_(None)] if first else []))
+    changed = update(Person).where(*theirs).values(password_digest=digest).returning(Person.id)
+    if db.execute(changed.execution_options(synchronize_session=False)).first() is None:
+        return False
     end_all_of(db, person.id)
     _write(db, f"person/{person.id}", "password_set", person.id, details={}, now=now)
+    return True
 
 
 def shops_of(db: Session, person: Person) -> list[tuple[Merchant, StaffRole]]:
@@ -182,7 +184,7 @@ def set_role(
 
     Raises NotFound, and Refused when nobody would be left who may let people in.
     """
-    db.execute(select(Merchant.id).where(Merchant.id == merchant_id).with_for_update())  # two owners, each the other
+    hold(db, merchant_id)  # two owners, each the other
     member = db.get(Membership, (person_id, merchant_id), populate_existing=True)
     if member is None:
         raise NotFound("person")
@@ -210,7 +212,3 @@ def _owners(db: Session, merchant_id: str) -> int:
 
 def _write(db: Session, actor: str, action: str, subject: str, *, details: dict[str, Detail], now: datetime) -> None:
     write_down(db, actor=actor, action=action, subject=subject, details=details, now=now)
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

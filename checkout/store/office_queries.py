@@ -26,7 +26,7 @@ from checkout.domain.lifecycle import RefundStatus, Role, SessionStatus
 from checkout.store.links import Link
 from checkout.store.models import Attempt, CheckoutSession, Payment, Refund
 from checkout.store.oversight import AuditEntry
-from checkout.store.people import Membership
+from checkout.store.people import Invitation, Membership
 
 S = CheckoutSession
 LATEST = 10_000  # sessions: as far back as a search looks that no index answers
@@ -226,13 +226,24 @@ def log_entries(db: Session, merchant_id: str, *, before: int | None, limit: int
         AuditEntry.actor == f"merchant/{merchant_id}",
         AuditEntry.subject.in_(select(S.id).where(S.merchant_id == merchant_id)),
         AuditEntry.subject.in_(select(Refund.id).where(Refund.merchant_id == merchant_id)),
-        AuditEntry.subject.in_(select(Membership.person_id).where(Membership.merchant_id == merchant_id)),
+        _about_people(merchant_id),
         AuditEntry.subject.in_(select(Link.id).where(Link.merchant_id == merchant_id)),
     )
     query = select(AuditEntry).where(about)
     if before is not None:
         query = query.where(AuditEntry.id < before)
     return list(db.scalars(query.order_by(AuditEntry.id.desc()).limit(limit)))
+
+
+def _about_people(merchant_id: str) -> ColumnElement[bool]:
+    """What its people did, and what it did about them and about those whom it has invited; not what other shops did."""
+    works_here = select(Membership.person_id).where(Membership.merchant_id == merchant_id)
+    invited = select(Invitation.person_id).where(Invitation.merchant_id == merchant_id)
+    shop = AuditEntry.details["merchant"].as_string()
+    return or_(
+        and_(AuditEntry.subject.in_(works_here), shop.is_(None)),
+        and_(AuditEntry.subject.in_(union(works_here, invited)), shop == merchant_id),
+    )
 
 
 def log_of_session(db: Session, session_id: str, refunds: Sequence[str]) -> list[AuditEntry]:

@@ -35,7 +35,7 @@ class Person(Base):
 
 
 class Membership(Base):
-    """What one person is in one shop."""
+    """What one person is in one shop. Who was invited and has not accepted has none."""
 
     __tablename__ = "membership"
 
@@ -46,12 +46,14 @@ class Membership(Base):
 
 
 class Invitation(Base):
-    """One link by which one person sets a password, once. Only its digest is stored."""
+    """One link by which one person, once, accepts a role in one shop or sets another password. A digest is stored."""
 
     __tablename__ = "invitation"
 
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
+    merchant_id: Mapped[str | None] = mapped_column(ForeignKey("merchant.id"), index=True)  # None: for a password alone
+    role: Mapped[StaffRole | None] = mapped_column(Word(StaffRole, 10))
     created_at: Mapped[datetime]
     ends_at: Mapped[datetime]
     used_at: Mapped[datetime | None]

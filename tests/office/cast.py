@@ -45,6 +45,11 @@ class Clerk:
         self.opens(self.invitation)
         return self.sends(self.invitation, password=password)
 
+    def accepts(self, invitation: str) -> TestResponse:
+        """With the account that is signed in."""
+        self.opens(invitation)
+        return self.sends(f"{invitation}/accept")
+
     def enrols(self) -> list[str]:
         """Adds an authenticator app; the recovery codes."""
         self.opens("/merchant/me/second-factor")

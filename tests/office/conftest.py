@@ -54,6 +54,14 @@ def viewer(bo: Merchant, hired: Callable[..., Clerk]) -> Clerk:
 
 
 @pytest.fixture
+def cy(world: World, hired: Callable[..., Clerk]) -> Clerk:
+    """The owner of another shop."""
+    clerk = hired(world.merchant("Cy's Cakes", webhooks=False), "owner")
+    clerk.signs_in()
+    return clerk
+
+
+@pytest.fixture
 def laptop() -> Authenticator:
     return Authenticator()
 

@@ -5,9 +5,10 @@ from flask.typing import ResponseReturnValue
 from wtforms import SelectChoice, SelectField, StringField
 from wtforms.validators import InputRequired, Length
 
-from checkout.domain.errors import Invalid, Refused
+from checkout.domain.errors import Invalid, NotFound, Refused
 from checkout.domain.roles import May, StaffRole
-from checkout.services import api_keys, people, sign_ins
+from checkout.services import api_keys, invitations, people, sign_ins
+from checkout.services.people import Invited
 from checkout.store import office_queries
 from checkout.web.back_office import guard
 from checkout.web.back_office.account import ProofForm
@@ -64,12 +65,13 @@ def log() -> ResponseReturnValue:
     given = request.args.get("before", "")
     before = int(given) if given.isascii() and given.isdigit() and len(given) < 18 else None
     entries = office_queries.log_entries(reading_db(), guard.shop().id, before=before, limit=ROWS + 1)
-    names = {f"person/{person.id}": person.email for person, _ in people.people_of(reading_db(), guard.shop().id)}
+    invited = invitations.waiting(reading_db(), guard.shop().id)
+    known = [person for person, _ in (*people.people_of(reading_db(), guard.shop().id), *invited)]
     return page(
         "office/log.html",
         tabs=tabs(),
         entries=entries[:ROWS],
-        names=names,
+        names={f"person/{person.id}": person.email for person in known},
         keys={key.id: f"{key.name} …{key.hint or key.id}" for key in api_keys.keys_of(reading_db(), guard.shop().id)},
         before=entries[ROWS - 1].id if len(entries) > ROWS else None,
     )
@@ -84,7 +86,7 @@ def staff() -> ResponseReturnValue:
 @bp.post("/people")
 @needs(May.PEOPLE)
 def invite() -> ResponseReturnValue:
-    """Lets somebody in. The link is shown once, for the owner to hand over: we send no mail."""
+    """Makes a link, also for whom we know. It is shown once, for the owner to hand over: we send no mail."""
     form = PersonForm()
     if not form.validate_on_submit():
         return _staff(422, problem="email")
@@ -98,7 +100,7 @@ def invite() -> ResponseReturnValue:
         invited = people.add_person(db(), guard.shop().id, form.email.data, role, actor=actor, now=now())
     except Invalid:
         return _staff(422, problem="email", typed=form.email.data)
-    return _staff(link=_link(invited.token), invited=invited.person.email)
+    return _handed_over(invited)
 
 
 @bp.post("/people/<person_id>/role")
@@ -123,30 +125,48 @@ def change_role(person_id: str) -> ResponseReturnValue:
 @bp.post("/people/<person_id>/invitation")
 @needs(May.PEOPLE)
 def invite_again(person_id: str) -> ResponseReturnValue:
-    """Another link for somebody who has not arrived yet."""
-    form = ProofForm()
-    person = people.person_of(reading_db(), guard.shop().id, person_id)
-    if not people.may_be_invited(reading_db(), guard.shop().id, person):
-        return _staff(409, problem="arrived")
+    """Another link for somebody who has not accepted yet."""
+    form, actor = ProofForm(), guard.visitor().actor
     if not form.validate_on_submit() or not guard.proves_now(form.proof.data or ""):
         return _staff(403, problem="proof")
-    token = people.invite_again(db(), person, actor=guard.visitor().actor, now=now())
-    return _staff(link=_link(token), invited=person.email)
+    try:
+        return _handed_over(people.invite_again(db(), guard.shop().id, person_id, actor=actor, now=now()))
+    except NotFound:
+        return _staff(409, problem="accepted")
 
 
-def _link(token: str | None) -> str:
-    path = url_for("office.invitations.show", token=token) if token else url_for("office.signing_in.home")
-    return f"{parts().config.PUBLIC_URL}{path}"
+@bp.post("/people/<person_id>/invitation/remove")
+@needs(May.PEOPLE)
+def withdraw(person_id: str) -> ResponseReturnValue:
+    form, actor = ProofForm(), guard.visitor().actor
+    if not form.validate_on_submit() or not guard.proves_now(form.proof.data or ""):
+        return _staff(403, problem="proof")
+    try:
+        people.withdraw(db(), guard.shop().id, person_id, actor=actor, now=now())
+    except NotFound:
+        return _staff(409, problem="accepted")
+    flash("withdrawn")
+    return redirect(url_for(".staff", shop_id=guard.shop().id), 303)
+
+
+def _handed_over(invited: Invited) -> ResponseReturnValue:
+    if invited.token is None:  # another owner was quicker, and they have accepted
+        return _staff(409, problem="here")
+    path = url_for("office.invitations.show", token=invited.token)
+    return _staff(link=f"{parts().config.PUBLIC_URL}{path}", invited=invited.person.email)
 
 
 def _staff(
     status: int = 200, *, problem: str = "", typed: str | None = "", link: str = "", invited: str = ""
 ) -> ResponseReturnValue:
+    guard.look_again()
     return page(
         "office/people.html",
         status=status,
         tabs=tabs(),
         staff=people.people_of(reading_db(), guard.shop().id),
+        waiting=invitations.waiting(reading_db(), guard.shop().id),
+        moment=now(),
         roles=[role.value for role in StaffRole],
         problem=problem,
         typed=typed,

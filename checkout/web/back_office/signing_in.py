@@ -123,9 +123,10 @@ def sign_in_by_passkey() -> ResponseReturnValue:
 @bp.post("/sign-out")
 @needs(Open.HALFWAY)
 def sign_out() -> ResponseReturnValue:
+    """Goes on where somebody wished who has to be another person there."""
     sign_ins.sign_out(db(), guard.visitor(), now())
     guard.let_out()
-    return redirect(url_for("office.signing_in.show"), 303)
+    return redirect(_next() or url_for("office.signing_in.show"), 303)
 
 
 @bp.post("/sign-out-everywhere")
