@@ -7,10 +7,11 @@ from typing import Any, cast
 
 import pytest
 from sqlalchemy import event
+from werkzeug.test import Client, EnvironBuilder
 
 from checkout.store.engine import make_engine
 from checkout.store.migrating import upgrade
-from tests.stories.cast import Merchant, Shopper, World
+from tests.stories.cast import PUBLIC, Merchant, Shopper, World
 
 # The interface as merchants, wallets and platforms know it, and what each GET may write. A GET is fetched by link
 # previews, prefetchers and the Back button, so it never touches money: at most it says that somebody is looking.
@@ -215,6 +216,29 @@ def test_a_get_writes_only_what_the_table_says(world: World, bo: Merchant, ada: 
         answer = bo.api("GET", rule.replace("<>", ada.path.rpartition("/")[2]))
         assert answer.status_code < 500, rule
         assert written <= GETS[rule], rule
+
+
+def test_no_address_leads_on_by_the_scheme_and_host_of_the_request(world: World) -> None:
+    """Behind a proxy that is not counted every request seems to come by http."""
+    client, led = Client(world.app, use_cookies=False), set()
+    for rule in sorted(rules(world, "GET")):
+        path = rule.replace("<>", "x")
+        for asked in (path.rstrip("/"), f"{path}/", "/" + path[1:].replace("/", "//")):
+            environ = EnvironBuilder(base_url="http://pay.sampan.example", query_string="a=%2F&b").get_environ()
+            answer = client.open(environ | {"PATH_INFO": asked})
+            if answer.status_code in (301, 302, 307, 308):
+                led.add(answer.headers["Location"])
+    assert f"{PUBLIC}/checkout/check?a=%2F&b" in led
+    assert not [url for url in led if not url.startswith(f"{PUBLIC}/")]
+
+
+@pytest.mark.parametrize("end", ["", "/"])
+def test_the_checkstand_is_the_same_with_and_without_its_slash(world: World, end: str) -> None:
+    client = Client(world.app, use_cookies=False)
+    page = client.get(f"/checkstand{end}", base_url=PUBLIC)
+    assert (page.status_code, 'action="/checkstand/"' in page.text) == (200, True)
+    assert client.get(f"/checkstand{end}?appcode=X&sign=1", base_url=PUBLIC).status_code == 400
+    assert client.post(f"/checkstand{end}", data={"link": "x"}, base_url=PUBLIC).status_code == 400
 
 
 def test_a_page_that_is_watched_says_so_and_a_returning_shopper_asks(ada: Shopper, written: set[str]) -> None:

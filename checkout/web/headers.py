@@ -3,6 +3,7 @@
 import re
 import zlib
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
@@ -16,6 +17,7 @@ FEATURES = ("accelerometer", "camera", "geolocation", "gyroscope", "microphone",
 
 
 def install(app: Flask) -> None:
+    app.after_request(_stay_at_home)
     app.after_request(_compress)
     app.after_request(_say)
 
@@ -87,6 +89,15 @@ def _say(response: Response) -> Response:
     response.headers["Permissions-Policy"] = ", ".join(f"{feature}=()" for feature in FEATURES)
     if joined.config.PUBLIC_URL.startswith("https://"):
         response.headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains; preload"
+    return response
+
+
+def _stay_at_home(response: Response) -> Response:
+    """Routing leads `/l//x` to `/l/x`, by the scheme and host of the request; ours are those of PUBLIC_URL."""
+    if response.status_code == 308 and response.location:
+        response.location = (
+            parts().config.PUBLIC_URL + urlsplit(response.location)._replace(scheme="", netloc="").geturl()
+        )
     return response
 
 

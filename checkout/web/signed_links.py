@@ -63,7 +63,7 @@ def go_on() -> ResponseReturnValue:
     return _to_page(_open(_verified(request.query_string)))
 
 
-@bp.get("/checkstand/")
+@bp.get("/checkstand/", strict_slashes=False)
 def checkstand() -> ResponseReturnValue:
     """What stands behind `#` stays in the browser: a script carries it over, or the shopper does."""
     if {"sign", "appcode"} & set(request.args):
@@ -71,7 +71,7 @@ def checkstand() -> ResponseReturnValue:
     return draw("links/checkstand.html", script="move.js", page=around())
 
 
-@bp.post("/checkstand/")
+@bp.post("/checkstand/", strict_slashes=False)
 def pasted() -> ResponseReturnValue:
     """The whole address, pasted by somebody whose browser runs no scripts."""
     return _to_page(_open(_verified(query_of(request.form.get("link", "")))))
