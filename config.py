@@ -63,6 +63,7 @@ class Config(BaseModel):
     SQLITE_IS_PERSISTENT: bool = False
     HOST: str = "127.0.0.1"
     PORT: int = Field(default=8000, ge=0, le=65535)
+    WEB_CONCURRENCY: int = Field(default=os.cpu_count() or 1, ge=1)
     PUBLIC_URL: str = ""
     PROXY_HOPS: int = Field(default=0, ge=0, le=10)
     EMBEDDED_WORKER: bool | None = None
@@ -181,6 +182,9 @@ def _completed(values: dict[str, str]) -> dict[str, Any]:
     for old in ("postgres://", "postgresql://"):  # as Heroku writes it, and as people do
         if url.startswith(old):
             values["DATABASE_URL"] = "postgresql+psycopg://" + url.removeprefix(old)
+    # A platform that routes to us sets PORT and expects every interface; a developer's machine stays private.
+    if values["ENV"] == "production" and "PORT" in values:
+        values.setdefault("HOST", "0.0.0.0")  # noqa: S104 - its router is outside
     if "SECRET_KEY" not in values and values["ENV"] == "development":
         values["SECRET_KEY"] = _development_secret()
     return values

@@ -1,4 +1,4 @@
-"""How gunicorn serves the web process; a platform sets PORT, HOST and WEB_CONCURRENCY."""
+"""How gunicorn serves the web process."""
 
 import gc
 import os
@@ -22,13 +22,10 @@ _measured = tempfile.mkdtemp(prefix="sampan-metrics-") if _config.METRICS_TOKEN 
 if _measured:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = _measured
 
-# A platform that routes to us sets PORT and expects every interface; a developer's machine stays private.
-_platform = os.environ.get("ENV") == "production" and "PORT" in os.environ
-_host = os.environ.get("HOST") or ("0.0.0.0" if _platform else "127.0.0.1")  # noqa: S104 - its router is outside
-bind = f"{_host}:{os.environ.get('PORT') or 8000}"
+bind = f"{_config.HOST}:{_config.PORT}"
 
 worker_class = "gthread"
-workers = int(os.environ.get("WEB_CONCURRENCY") or min(os.cpu_count() or 1, 4))
+workers = _config.WEB_CONCURRENCY
 threads = 16
 timeout = 30
 keepalive = 15  # longer than the pause between two polls, so that a page keeps its connection
@@ -51,7 +48,7 @@ control_socket_disable = True
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"ours": {"()": "checkout.logs.formatter", "json_lines": os.environ.get("ENV") == "production"}},
+    "formatters": {"ours": {"()": "checkout.logs.formatter", "json_lines": _config.production}},
     "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "ours", "stream": "ext://sys.stdout"}},
     "root": {"handlers": ["stdout"], "level": "INFO"},
     "loggers": {

@@ -22,6 +22,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 IN_WORDS = {
     "SECRET_KEY": "made once, in `instance/`",
     "DATABASE_URL": "`sqlite:///instance/sampan.db`",
+    "WEB_CONCURRENCY": "cores",
     "PUBLIC_URL": "`http://127.0.0.1:$PORT`",
     "EMBEDDED_WORKER": "`1` on SQLite, `0` on PostgreSQL",
     "MERCHANT_API_KEY": "made, and printed once",

@@ -1,6 +1,7 @@
 """gunicorn.conf.py, seen by a real gunicorn and from the wire."""
 
 import gc
+import os
 import runpy
 from collections.abc import Iterable
 from pathlib import Path
@@ -44,6 +45,7 @@ PRODUCTION = {
         (PRODUCTION, "127.0.0.1:8000"),
         (PRODUCTION | {"PORT": "9000"}, "0.0.0.0:9000"),
         (PRODUCTION | {"PORT": "9000", "HOST": "10.0.0.7"}, "10.0.0.7:9000"),
+        (PRODUCTION | {"PORT": "9000", "ENV": " Production"}, "0.0.0.0:9000"),
     ],
 )
 def test_only_a_platform_gets_every_interface(
@@ -62,13 +64,24 @@ def test_a_bad_setting_stops_the_start_with_its_sentence(monkeypatch: pytest.Mon
     assert str(stopped.value).startswith("Set SECRET_KEY")
 
 
-@pytest.mark.parametrize(("concurrency", "expected"), [("1", {1}), ("7", {7}), ("", {1, 2, 3, 4})])
+@pytest.mark.parametrize(("concurrency", "expected"), [("1", 1), ("7", 7), ("", os.cpu_count())])
 def test_workers_follow_the_platform_or_the_cores(
-    monkeypatch: pytest.MonkeyPatch, concurrency: str, expected: set[int]
+    monkeypatch: pytest.MonkeyPatch, concurrency: str, expected: int
 ) -> None:
     _set_only(monkeypatch, {"WEB_CONCURRENCY": concurrency})
 
-    assert runpy.run_path(str(CONFIG))["workers"] in expected
+    assert runpy.run_path(str(CONFIG))["workers"] == expected
+
+
+@pytest.mark.parametrize(("environment", "json_lines"), [
+    ({}, False), (PRODUCTION, True), (PRODUCTION | {"ENV": "Production "}, True),
+])  # fmt: skip
+def test_production_is_production_however_it_is_written(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], json_lines: bool
+) -> None:
+    _set_only(monkeypatch, environment)
+
+    assert runpy.run_path(str(CONFIG))["logconfig_dict"]["formatters"]["ours"]["json_lines"] is json_lines
 
 
 def test_a_forwarded_header_from_loopback_changes_nothing(tmp_path: Path) -> None:
