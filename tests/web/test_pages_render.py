@@ -84,6 +84,15 @@ def test_names_from_outside_are_text(name: str, template: str, shown: Page) -> N
     assert "<img src=x" not in html
 
 
+@EVERY_SCREEN
+def test_whoever_scripts_a_page_of_a_session_reads_what_was_thought_of_the_browser(
+    name: str, template: str, shown: Page
+) -> None:
+    (main,) = Reader(drawn(name, Lang.EN)).all("main")
+    if "data-status" in main:
+        assert (main["data-status"], main["data-agent"]) == (shown.status, shown.agent)
+
+
 def test_each_offered_wallet_is_one_button() -> None:
     seen = Reader(draw("pay/show.html", at(Stage.CHOOSE), Lang.EN))
     assert [held["value"] for held in seen.all("button") if held.get("name") == "wallet"] == ["alipay_hk", "alipay"]
