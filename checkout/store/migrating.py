@@ -1,12 +1,16 @@
 """Bringing the tables to what this code expects."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from checkout.store.engine import unhurried
 
@@ -37,6 +41,23 @@ def fits(found: str | None) -> bool:
     so that old and new processes work side by side while a release rolls out or back (safety.md F37).
     """
     return found == newest() or (found is not None and found not in _known())
+
+
+class NeedsUpgrade(Exception):
+    """This code cannot work on the tables as they are."""
+
+
+@contextmanager
+def needing_tables(engine: Engine) -> Iterator[None]:
+    """Raises NeedsUpgrade in place of the database's own error, if that is why."""
+    try:
+        yield
+    except DBAPIError as error:
+        with engine.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+        if fits(found):
+            raise
+        raise NeedsUpgrade from error
 
 
 def upgrade(engine: Engine) -> None:

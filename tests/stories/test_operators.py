@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 
+from app import create_app
 from checkout.services.merchants import Introduction
 from checkout.store.models import Merchant as MerchantRow
 from checkout.store.oversight import AuditEntry
+from config import Config
 from tests.stories.cast import GATEWAY, Inbox, Merchant, Shopper, World
 
 
@@ -177,6 +181,32 @@ def test_the_platform_is_told_what_works(world: World) -> None:
     with world.parts.engine.begin() as connection:  # a newer release has migrated; we are still there
         connection.execute(text("UPDATE alembic_version SET version_num = 'newer'"))
     assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("words", [
+    ["merchant", "add", "--name", "Bo", "--app-code", "A", "--client-key", "K"], ["merchant", "check", "m_1"],
+    ["audit"], ["review", "list"], ["reconcile"], ["difference", "list"],
+])  # fmt: skip
+def test_a_command_before_the_migrations_says_what_to_run(tmp_path: Path, words: list[str]) -> None:
+    app = create_app(Config.from_env({"DATABASE_URL": f"sqlite:///{tmp_path}/new.db", "SECRET_KEY": "s" * 40}))
+    told = app.test_cli_runner().invoke(args=words)
+    sentence = "Error: The database is not up to date: run `flask --app app db upgrade`.\n"
+    assert (told.exit_code, told.output) == (1, sentence)
+
+
+def test_a_command_between_two_releases_says_what_to_run(world: World) -> None:
+    with world.parts.engine.begin() as connection:
+        revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        connection.execute(text("ALTER TABLE merchant RENAME TO elsewhere"))
+    unknown = run(world, "merchant", "check", "m_1")
+    with world.parts.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    behind = run(world, "merchant", "check", "m_1")
+    with world.parts.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE elsewhere RENAME TO merchant"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+    assert isinstance(unknown.exception, DBAPIError), "what else is wrong is not hidden"
+    assert (behind.exit_code, "db upgrade" in behind.output) == (1, True)
 
 
 def test_without_its_tables_the_page_says_so_and_promises_nothing(world: World, ada: Shopper) -> None:
