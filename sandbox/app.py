@@ -40,7 +40,7 @@ def create_sandbox(  # noqa: PLR0913 - the one place where everything is chosen
     """Build a pretend QFPay for the given credentials (app code to `Credential`).
 
     `ledger` is an SQLite path, or ":memory:". `public_url` is where the app stands. `notify_speed` divides the waits
-    between notifications, which `http` carries. `calls_per_minute=None` lifts the limit, `refund_pause=False` allows
+    between notifications, which `http` carries. `calls_per_minute=None` lifts the limits, `refund_pause=False` allows
     refunds at midnight in Hong Kong, `pause` is called instead of sleeping, `alipay` has the apps that Alipay knows.
     """
     app = Flask(__name__, static_folder=None)

@@ -70,19 +70,22 @@ class PayType:
 WAP_NEEDS = frozenset({"goods_name", "return_url", "notify_url"})  # the strict reading of section 3.3
 # Listed on QFPay's WAP page; only mainland wallets act on it (section 3.1).
 LIMIT = frozenset({"limit_pay"})
+LIFE = frozenset({"expired_time"})  # of section 3.5; 800107 is on no list of it
 WEB, WAP = "create_forex_trade", "create_forex_trade_wap"
 
 # fmt: off
 PAY_TYPES = {row.code: row for row in (
-    PayType("801101", "Web, overseas", Brand.ALIPAY, Carries.PAY_URL, WEB, takes=LIMIT, above_one_unit=True),
-    PayType("801514", "Web, Hong Kong", Brand.ALIPAY_HK, Carries.PAY_URL, WEB, takes=LIMIT, heeds_expired_time=False),
-    PayType("801107", "WAP, overseas", Brand.ALIPAY, Carries.PAY_URL, WAP, returns=True, needs=WAP_NEEDS, takes=LIMIT),
+    PayType("801101", "Web, overseas", Brand.ALIPAY, Carries.PAY_URL, WEB, takes=LIMIT | LIFE, above_one_unit=True),
+    PayType("801514", "Web, Hong Kong", Brand.ALIPAY_HK, Carries.PAY_URL, WEB, takes=LIMIT | LIFE,
+            heeds_expired_time=False),
+    PayType("801107", "WAP, overseas", Brand.ALIPAY, Carries.PAY_URL, WAP, returns=True, needs=WAP_NEEDS,
+            takes=LIMIT | LIFE),
     PayType("801512", "WAP, Hong Kong", Brand.ALIPAY_HK, Carries.PAY_URL, WAP, returns=True, needs=WAP_NEEDS,
-            takes=LIMIT),
+            takes=LIMIT | LIFE),
     PayType("800107", "inside the Alipay app", Brand.ALIPAY, Carries.PAY_PARAMS,
             needs=frozenset({"openid"}), takes=LIMIT | {"openid"}),
-    PayType("801501", "QR code, Hong Kong", Brand.ALIPAY_HK, Carries.QRCODE, takes=LIMIT | {"pay_tag"}),
-    PayType("800101", "QR code, overseas", Brand.ALIPAY, Carries.QRCODE),
+    PayType("801501", "QR code, Hong Kong", Brand.ALIPAY_HK, Carries.QRCODE, takes=LIMIT | LIFE | {"pay_tag"}),
+    PayType("800101", "QR code, overseas", Brand.ALIPAY, Carries.QRCODE, takes=LIFE),
 )}
 # fmt: on
 

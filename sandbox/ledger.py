@@ -12,6 +12,8 @@ from .rows import OPEN, Call, Notice, Order, Record
 from .scenarios import LAG, LAG_SECONDS, NOTICES, REFUSED_WITH_RECORD, SEVERAL_PAY, Scenario
 from .store import Store
 
+CALLS_PER_SECOND = 100
+
 Clock = Callable[[], datetime]
 
 
@@ -168,11 +170,13 @@ class Ledger:
     def note_call(
         self, path: str, app_code: str, params: Mapping[str, str], at: datetime, *, per_minute: int | None
     ) -> tuple[int, Trouble | None]:
-        """Write down a call; returns its id and the trouble that awaits it, HTTP 429 when over the limit."""
+        """Write down a call; returns its id and the trouble that awaits it, HTTP 429 when over a limit.
+
+        The limits are those of qfpay.md section 4, for each merchant, who has one app code here; None lifts both.
+        """
         with self.store.writing() as db:
-            since = (app_code, at.timestamp() - 60)
-            seen = db.execute("SELECT count(*) FROM call WHERE counted = 1 AND app_code = ? AND at > ?", since)
-            busy = per_minute is not None and seen.fetchone()[0] >= per_minute
+            limits = {} if per_minute is None else {60: per_minute, 1: CALLS_PER_SECOND}
+            busy = any(_calls_since(db, app_code, at.timestamp() - span) >= most for span, most in limits.items())
             row = {"at": at.timestamp(), "app_code": app_code, "path": path, "params": json.dumps(dict(params))}
             call = insert(db, "call", row | {"counted": not busy})
             return call, Trouble.HTTP_429 if busy else _next_fault(db, path)
@@ -280,6 +284,11 @@ def _twisted(order: Order) -> dict[str, object]:
             return {"cancel": "3"}
         case _:
             return {}
+
+
+def _calls_since(db: sqlite3.Connection, app_code: str, moment: float) -> int:
+    asked = "SELECT count(*) FROM call WHERE counted = 1 AND app_code = ? AND at > ?"
+    return int(db.execute(asked, (app_code, moment)).fetchone()[0])
 
 
 def _next_fault(db: sqlite3.Connection, path: str) -> Trouble | None:

@@ -17,7 +17,7 @@ from .scenarios import Scenario, asked_for
 DEFAULT_MINUTES = 30
 HK_ONLY = frozenset({"HKD"})
 NEEDS = frozenset({"txamt", "txcurrcd", "pay_type", "out_trade_no", "txdtm"})
-TAKES = frozenset({"expired_time", "goods_name", "mchid", "udid", "notify_url", "return_url", "txzone"})
+TAKES = frozenset({"goods_name", "mchid", "udid", "notify_url", "return_url", "txzone"})
 REFUSED = {
     Scenario.NOT_ENOUGH_BALANCE: Refusal("1201"),
     Scenario.BUSY_1298: Refusal("1298"),

@@ -117,6 +117,10 @@ def _withdraw(call: Call, possible: frozenset[str]) -> dict[str, object]:
         raise Refusal("1260")
     if order.pay_type not in possible:
         raise Refusal("1297", "pay_type: cannot be withdrawn this way")
+    if order.closed_at is not None:
+        raise Refusal("1142")
+    if call.now >= order.expires_at:
+        raise Refusal("1181")
     _mark_closed(order, call.now)
     return _receipt(call, new_syssn(call.now), order.syssn, "0000", order.currency)
 

@@ -143,6 +143,14 @@ def test_inside_alipay_an_openid_is_needed(bo: Merchant) -> None:
     assert bo.order(pay_type="800107")["resperr"] == "openid: is missing"
 
 
+def test_inside_alipay_no_time_is_documented(bo: Merchant) -> None:
+    asked = {"pay_type": "800107", "openid": "2088000000000001"}
+    refused = bo.order(**asked, expired_time="10")
+    assert (refused["respcd"], refused["resperr"]) == ("1104", "expired_time: is not a parameter of this call")
+    assert bo.order(**asked, out_trade_no="A")["respcd"] == "0000"
+    assert bo.ledger.order("A").expires_at - bo.clock() == timedelta(minutes=30)
+
+
 @pytest.mark.parametrize(("currency", "amount"), [("HKD", "100"), ("JPY", "1"), ("USD", "50")])
 def test_the_overseas_web_type_is_too_good_for_one_unit(bo: Merchant, currency: str, amount: str) -> None:
     assert bo.order(pay_type="801101", txcurrcd=currency, txamt=amount)["respcd"] == "1123"
@@ -188,6 +196,14 @@ def test_answers_are_signed_over_their_raw_body(bo: Merchant) -> None:
         assert b'", "' in answer.data
         assert b'": "' in answer.data
         assert answer.data.isascii()
+
+
+def test_no_second_has_more_than_a_hundred_calls(bo: Merchant) -> None:
+    asked = [bo.call("query", {"out_trade_no": "A"}).status_code for _ in range(101)]
+    assert asked == [200] * 100 + [429]
+    assert bo.call("query", {}, headers={"X-QF-APPCODE": "APP2"}).status_code == 200
+    bo.clock.pass_by(seconds=1)
+    assert bo.call("query", {"out_trade_no": "A"}).status_code == 200
 
 
 def test_the_rate_limit_is_per_app_code_and_minute(make_sandbox: SandboxMaker) -> None:

@@ -225,6 +225,16 @@ def test_an_unpaid_order_can_be_withdrawn(bo: Merchant, verb: str, pay_type: str
     assert (page.status_code, b"withdrawn" in page.data) == (409, True)
 
 
+@pytest.mark.parametrize(("verb", "pay_type"), [("close", "801514"), ("reversal", "801501")])
+def test_what_has_ended_cannot_be_withdrawn(bo: Merchant, verb: str, pay_type: str) -> None:
+    orders = {number: bo.order(out_trade_no=number, pay_type=pay_type) for number in ("A", "B")}
+    undo = {number: {"out_trade_no": number, "txamt": "8800", "txdtm": orders[number]["txdtm"]} for number in orders}
+    assert [bo.ask(verb, undo["A"])["respcd"] for _ in range(2)] == ["0000", "1142"]
+    bo.clock.pass_by(minutes=30)
+    assert bo.ask(verb, undo["A"])["respcd"] == "1142"
+    assert bo.ask(verb, undo["B"])["respcd"] == "1181"
+
+
 @pytest.mark.parametrize(
     ("verb", "changes", "code"),
     [
