@@ -35,7 +35,6 @@ def payment_fields(order: PaymentOrder) -> dict[str, str]:
         "limit_pay": order.limit_pay,
         "udid": order.udid,
         "openid": order.openid,
-        "pay_tag": order.pay_tag,
     }
     return {name: value for name, value in fields.items() if value}
 

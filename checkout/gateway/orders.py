@@ -54,4 +54,3 @@ class PaymentOrder:
     limit_pay: str | None = None
     udid: str | None = None
     openid: str | None = field(default=None, repr=False)  # whom Alipay knows: personal data
-    pay_tag: str | None = None

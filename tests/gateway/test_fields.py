@@ -38,9 +38,9 @@ def test_an_order_becomes_the_documented_parameters() -> None:
 
 
 def test_nothing_empty_is_sent() -> None:
-    bare = replace(ORDER, goods_name="!", minutes=None, udid="", openid=None, pay_tag="", limit_pay="")
+    bare = replace(ORDER, goods_name="!", minutes=None, udid="", openid=None, limit_pay="")
     assert all(payment_fields(bare).values())
-    assert not {"goods_name", "expired_time", "udid", "openid", "pay_tag", "limit_pay"} & set(payment_fields(bare))
+    assert not {"goods_name", "expired_time", "udid", "openid", "limit_pay"} & set(payment_fields(bare))
 
 
 @pytest.mark.parametrize("pay_type", ["801107", "801512"])
@@ -50,9 +50,9 @@ def test_a_wap_payment_has_a_goods_name(pay_type: str) -> None:
 
 
 def test_optional_parameters_are_sent_when_given() -> None:
-    full = replace(ORDER, pay_type="800107", openid="2088", udid="page", pay_tag="ALIPAYCN", limit_pay="no_credit")
+    full = replace(ORDER, pay_type="800107", openid="2088", udid="page", limit_pay="no_credit")
     sent = payment_fields(full)
-    assert (sent["openid"], sent["udid"], sent["pay_tag"]) == ("2088", "page", "ALIPAYCN")
+    assert (sent["openid"], sent["udid"]) == ("2088", "page")
     assert sent["limit_pay"] == "no_credit"
 
 
