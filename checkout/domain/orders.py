@@ -1,6 +1,7 @@
 """What a merchant wants paid: read strictly, with every mistake told at once."""
 
 import json
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -25,7 +26,10 @@ from checkout.domain.wallets import WALLETS
 SESSION_MINUTES = 30
 DEEPEST = 20
 LONGEST_NUMBER = 40  # digits: far beyond any amount, far below what is slow to read
-LONGEST_BODY = 512 * 1024  # bytes: an order at all its limits has 377 KiB if each character is written as \uXXXX
+# Of a body: the characters, of which ASCII has one a byte, and the bytes. An order at all its limits has 45,000
+# characters, and 377 KiB if each is written as \uXXXX, as json.dumps and PHP's json_encode do.
+MOST_CHARACTERS, LONGEST_BODY = 64 * 1024, 512 * 1024
+_ESCAPE = re.compile(rb"\\u(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|[0-9a-fA-F]{4})")
 MOST_TOLD = 100  # mistakes: who reads so many reads no more
 MAX_AMOUNT = 10**9  # safety.md S20: far above any checkout, far below what the gateway can hold
 
@@ -203,6 +207,13 @@ _WORDS = {
     "string_too_long": "must have at most {max_length} characters",
     "too_long": "must have at most {max_length} entries",
 }
+
+
+def is_too_long(body: bytes) -> bool:
+    """By its characters, however they are written: safety.md S21 has 64 KiB, and names in Chinese are no longer."""
+    if len(body) <= MOST_CHARACTERS:
+        return False
+    return len(_ESCAPE.sub(b"x", body).decode("utf-8", "replace")) > MOST_CHARACTERS
 
 
 def _mistakes(errors: list[ErrorDetails]) -> dict[str, str]:

@@ -20,7 +20,7 @@ PLACE = "/v1/webhook-endpoints"
 
 @bp.before_request
 def _guard() -> None:
-    guards.limit_body(guards.API_BYTES)
+    guards.limit_json()
 
 
 @bp.get(PLACE)

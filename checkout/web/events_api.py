@@ -16,7 +16,7 @@ FILTERS = {"session": listing.text, "type": listing.one_of((*EVENT_TYPES, TEST_E
 
 @bp.before_request
 def _guard() -> None:
-    guards.limit_body(guards.API_BYTES)
+    guards.limit_json()
 
 
 @bp.get("")

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from checkout.domain.api_keys import LOOKS_LIKE_A_KEY, Scope
 from checkout.domain.errors import NotAuthentic
 from checkout.domain.links import origin_of
-from checkout.domain.orders import LONGEST_BODY
+from checkout.domain.orders import LONGEST_BODY, is_too_long
 from checkout.services import api_keys
 from checkout.services.api_keys import Holder
 from checkout.services.chronicle import by_merchant
@@ -21,7 +21,7 @@ from checkout.web.context import Parts, now, parts, reading_session
 
 log = logging.getLogger(__name__)
 
-API_BYTES, NOTICE_BYTES, FORM_BYTES = LONGEST_BODY, 16 * 1024, 4 * 1024
+NOTICE_BYTES, FORM_BYTES = 16 * 1024, 4 * 1024
 SAFE = {"GET", "HEAD", "OPTIONS"}
 PROBES = {"platform.healthz", "platform.readyz"}  # platforms ask for these by address, not by name
 
@@ -63,6 +63,13 @@ def refuse_foreign_origins() -> None:
         return
     if origin not in (origin_of(parts().config.PUBLIC_URL), f"{request.scheme}://{request.host}"):
         abort(403)
+
+
+def limit_json() -> None:
+    """413 for a body of too many characters, and before a byte too many is read."""
+    limit_body(LONGEST_BODY)
+    if is_too_long(request.get_data()):
+        abort(413)
 
 
 def limit_body(limit: int) -> None:

@@ -13,7 +13,7 @@ bp = Blueprint("keys_api", __name__, url_prefix="/v1/api-keys")
 
 @bp.before_request
 def _guard() -> None:
-    guards.limit_body(guards.API_BYTES)
+    guards.limit_json()
 
 
 @bp.get("")

@@ -34,7 +34,7 @@ MOST_PAIRS, LONGEST_VALUE = 20, 500  # as an order may have
 
 @bp.before_request
 def _guard() -> None:
-    guards.limit_body(guards.API_BYTES)
+    guards.limit_json()
 
 
 @bp.post("/checkout-sessions")

@@ -7,7 +7,7 @@ import pytest
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from checkout.web.guards import API_BYTES
+from checkout.domain.orders import LONGEST_BODY, MOST_CHARACTERS
 from tests.stories.cast import PUBLIC, Merchant, World
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -30,10 +30,11 @@ def test_a_notice(world: World, bo: Merchant) -> None:
     assert sends(world, f"/notify/{bo.told.merchant_id}", 16 * 1024 + 1).startswith("413")
 
 
-def test_an_order(world: World, bo: Merchant) -> None:
+@pytest.mark.parametrize("size", [MOST_CHARACTERS + 1, LONGEST_BODY + 1])
+def test_an_order(world: World, bo: Merchant, size: int) -> None:
     key = f"Bearer {bo.told.api_key}"
     sent = {"Authorization": key, "Content-Type": "application/json"}
-    assert sends(world, "/v1/checkout-sessions", API_BYTES + 1, **sent).startswith("413")
+    assert sends(world, "/v1/checkout-sessions", size, **sent).startswith("413")
 
 
 def test_a_form(world: World, session: dict[str, Any]) -> None:

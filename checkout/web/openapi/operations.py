@@ -19,7 +19,7 @@ PROBLEMS = {
     404: "There is no such thing, or it belongs to another merchant.",
     409: "With `Retry-After` the first request with this key still runs; without it `detail` says what is against it.",
     412: "What you believe is no longer so; read the session again.",
-    413: "The body has more than 512 KiB.",
+    413: "The body has more than 65,536 characters, or 512 KiB.",
     415: "The body is not `application/json`.",
     422: "The request makes sense, but not for what is there.",
     429: "Too many calls; wait as long as `Retry-After` says.",
