@@ -265,9 +265,12 @@ def side_screens() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "link-pasted", "links/checkstand.html", {}
     problems = check_link(b"appcode=X&txamt=8.8&sign=0", None)
     yield "link-refused", "links/refused.html", {"problems": problems.problems}
+    yield "link-later", "links/later.html", {}
     yield "link-checker", "links/checker.html", {"link": "", "checked": None, "key_wrong": False}
     checked = {"link": LINK, "checked": check_link(LINK.encode(), "9A2C44F0"), "key_wrong": False}
     yield "link-checked", "links/checker.html", checked
+    locked = replace(check_link(LINK.encode(), None), locked=True)
+    yield "link-locked", "links/checker.html", checked | {"checked": locked}
     brands = [("alipay_hk", ("AlipayHK",)), ("alipay", ("支付寶", "支付宝", "Alipay"))]
     poster: dict[str, Any] = {"address": "https://pay.example.hk/l/7Hq2vXb9LmNc4RtZ0aYwKd", "brands": brands}
     code = Markup(qr.draw(poster["address"]).svg)
