@@ -23,24 +23,8 @@ from checkout.gateway.signatures import is_signed
 from checkout.gateway.transport import Answer, SentNothing, SentUnanswered, Transport
 
 __all__ = [
-    "NUMBER_USED",
-    "Accepted",
-    "Credentials",
-    "Enquiry",
-    "Gateway",
-    "Kind",
-    "LinkPolicy",
-    "NotSent",
-    "Outcome",
-    "PaymentOrder",
-    "Record",
-    "RefundOrder",
-    "RefundOutcome",
-    "Refunded",
-    "Refused",
-    "Says",
-    "Transport",
-    "Unknown",
+    "NUMBER_USED", "Accepted", "Credentials", "Enquiry", "Gateway", "Kind", "LinkPolicy", "NotSent", "Outcome",
+    "PaymentOrder", "Record", "RefundOrder", "RefundOutcome", "Refunded", "Refused", "Says", "Transport", "Unknown",
     "Window",
 ]  # fmt: skip
 

@@ -97,19 +97,7 @@ def _send(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool:
         _later(db, refund, later)
         db.commit()
         return True
-    claimed = move_refund(
-        db,
-        refund.id,
-        RefundStatus.SENT,
-        next_at=now + LEASE,
-        sent_at=now,
-        tries=Refund.tries + 1,
-        missing_since=None,
-        failure_code=case((Refund.failure_code.in_(refunding.NOTHING_LEFT), Refund.failure_code)),
-    )
-    crash_point("refund.before_claim")
-    db.commit()  # from here it may be at the gateway, whatever becomes of us
-    if not claimed:
+    if not _claim(db, refund, now):
         return False
     crash_point("refund.claimed")
     order = RefundOrder(
@@ -124,6 +112,23 @@ def _send(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool:
     crash_point("refund.answered")
     _record(db, asking, refund, outcome, sent_at=now)
     return True
+
+
+def _claim(db: Session, refund: Refund, now: datetime) -> bool:
+    """Commits: from here on it may be at the gateway, whatever becomes of us."""
+    claimed = move_refund(
+        db,
+        refund.id,
+        RefundStatus.SENT,
+        next_at=now + LEASE,
+        sent_at=now,
+        tries=Refund.tries + 1,
+        missing_since=None,
+        failure_code=case((Refund.failure_code.in_(refunding.NOTHING_LEFT), Refund.failure_code)),
+    )
+    crash_point("refund.before_claim")
+    db.commit()
+    return claimed
 
 
 def _gateway(db: Session, asking: Asking, refund: Refund, merchant: Merchant, now: datetime) -> Gateway | None:
@@ -154,7 +159,7 @@ def _record(db: Session, asking: Asking, refund: Refund, outcome: RefundOutcome,
             _keep(db, asking, refund, raw, now)
             log.warning("refund put off by the gateway: %s", code, extra={"refund": refund.id})
             move_refund(db, refund.id, RefundStatus.UNKNOWN, next_at=now + refunding.BETWEEN)
-        case Refused(code=code, raw=raw) if refund.tries > 1 and not _waits(refund, code, now):
+        case Refused(code=code, raw=raw) if refund.tries > 1 and not refunding.waits_until(code, now, refund.tries):
             # It says that this sending came to nothing, not that those before it did.
             _keep(db, asking, refund, raw, now)
             log.warning("refund refused when it was sent again: %s", code, extra={"refund": refund.id})
@@ -177,12 +182,8 @@ def _record(db: Session, asking: Asking, refund: Refund, outcome: RefundOutcome,
     crash_point("refund.recorded")
 
 
-def _waits(refund: Refund, code: str, now: datetime) -> datetime | None:
-    return refunding.waits_until(code, now, refund.tries)
-
-
 def _refused(db: Session, asking: Asking, refund: Refund, code: str, now: datetime) -> None:
-    if later := _waits(refund, code, now):
+    if later := refunding.waits_until(code, now, refund.tries):
         log.info("refund waits: %s", code, extra={"refund": refund.id})
         move_refund(db, refund.id, RefundStatus.RESERVED, next_at=later, failure_code=code)
         touch_session(db, refund.session_id)
