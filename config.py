@@ -33,6 +33,7 @@ SHOP_SETTINGS = {
     "return-origin": "MERCHANT_RETURN_ORIGINS to other origins:",
     "wallet": "MERCHANT_WALLETS to other wallets:",
     "frame": "MERCHANT_FRAME to other wallets:",
+    "udid": "MERCHANT_UDID to another name: it",
     "desktop-pay-type": "MERCHANT_PAY_TYPES to other pay types:",
 }
 

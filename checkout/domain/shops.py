@@ -1,5 +1,6 @@
 """What an operator says about a merchant, by a command or in the environment, and what is wrong with it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,6 +47,8 @@ def _wrong_texts(shop: Shop) -> dict[str, str]:
         errors["client-key"] = "must not be empty"
     if shop.mchid and len(shop.mchid) > 16:
         errors["mchid"] = "must have at most 16 characters"
+    if (udid := shop.options.get("udid")) and not re.fullmatch(r"[\x21-\x7e]{1,40}", udid):
+        errors["udid"] = "must have at most 40 letters, digits and signs of ASCII, and no space"
     return errors
 
 

@@ -36,6 +36,8 @@ BAD = {
     "a webhook inside the network":            DEVELOPMENT | {"MERCHANT_WEBHOOK_URL": "http://192.168.1.5:5000/hook"},
     "a webhook with a fragment":               DEVELOPMENT | {"MERCHANT_WEBHOOK_URL": "https://shop.example/#hook"},
     "a pay type that is no choice":            DEVELOPMENT | {"MERCHANT_PAY_TYPES": "1"},
+    "a device name with a space":             DEVELOPMENT | {"MERCHANT_UDID": "till 1"},
+    "a device name that is too long":         DEVELOPMENT | {"MERCHANT_UDID": "t" * 41},
     "a frame of no wallet":                    DEVELOPMENT | {"MERCHANT_FRAME": "paypal"},
     "a wallet that stands there twice":        DEVELOPMENT | {"MERCHANT_WALLETS": "alipay,alipay_hk,alipay:HKD"},
     "a private webhook in production":         PRODUCTION | {"MERCHANT_WEBHOOK_URL": "https://10.0.0.5/hook"},

@@ -54,6 +54,15 @@ def test_a_double_click_refunds_once(world: World, bo: Merchant, operator: Clerk
     assert amounts(bo, paid) == [1000]
 
 
+@pytest.mark.parametrize("left", ["-1", "8800.0", "much", "9" * 19, "9" * 1_000])
+def test_what_no_page_of_ours_said_is_left_refunds_nothing(
+    bo: Merchant, operator: Clerk, paid: dict[str, Any], left: str
+) -> None:
+    operator.opens(path_of(operator, paid))
+    assert operator.sends(path_of(operator, paid, "/refunds"), amount="10", left=left).status_code == 422
+    assert amounts(bo, paid) == []
+
+
 def test_two_clicks_at_once_are_one_refund(world: World, bo: Merchant, operator: Clerk, paid: dict[str, Any]) -> None:
     operator.opens(path_of(operator, paid))
     cookie = operator.client.get_cookie("__Host-sampan", domain="pay.sampan.example")

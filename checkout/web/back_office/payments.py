@@ -7,12 +7,12 @@ from typing import Any
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import IntegerField, StringField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import InputRequired, Length, NumberRange
 
 from checkout.domain.errors import KeyReused, PreconditionFailed, Refused, TooManyAttempts, TooMuch
 from checkout.domain.lifecycle import SessionStatus
 from checkout.domain.money import to_text
-from checkout.domain.orders import RefundWish
+from checkout.domain.orders import MAX_AMOUNT, RefundWish
 from checkout.domain.roles import May
 from checkout.domain.text import has_controls
 from checkout.services import people, refunds, sessions, stories
@@ -37,7 +37,7 @@ class RefundForm(ProofForm):
     """`amount` as people write it; `left` is what the page said was left; `key` makes two clicks one refund."""
 
     amount = StringField(validators=[InputRequired(), Length(max=20)])
-    left = IntegerField(validators=[InputRequired()])
+    left = IntegerField(validators=[InputRequired(), NumberRange(min=0, max=MAX_AMOUNT)])
     key = StringField(validators=[InputRequired(), Length(min=16, max=64)])
     reason = StringField(validators=[Length(max=LONGEST_REASON)])
 
