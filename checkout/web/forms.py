@@ -4,10 +4,12 @@ from typing import Any
 
 from flask import request
 from flask_wtf import FlaskForm
-from wtforms import StringField
+from wtforms import IntegerField, StringField
 from wtforms.validators import AnyOf, InputRequired, Optional
 
 from checkout.domain.wallets import WALLETS
+
+LONGEST = 18  # digits
 
 
 class Form(FlaskForm):
@@ -28,3 +30,12 @@ class ChooseWalletForm(Form):
     wallet = StringField(validators=[InputRequired(), AnyOf(tuple(WALLETS))])
     # The shopper's own word about where the wallet is, over anything that we believe of the device.
     way = StringField(validators=[Optional(), AnyOf(("open", "scan"))])
+
+
+class WholeNumber(IntegerField):
+    """Of at most 18 digits, as a column holds: the field's own takes thousands, and NumberRange fails at them."""
+
+    def process_formdata(self, valuelist: Any) -> None:
+        if valuelist and len(valuelist[0].strip()) > LONGEST:
+            raise ValueError(self.gettext("Not a valid integer value."))
+        super().process_formdata(valuelist)

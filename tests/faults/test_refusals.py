@@ -150,6 +150,7 @@ def records_of(world: World, bo: Merchant, numbers: list[str]) -> tuple[Record, 
 def test_f41_an_enquiry_that_lists_it_finds_it_too(world: World, bo: Merchant, paid: dict[str, Any]) -> None:
     number = world.attempt(paid).out_trade_no
     record = by_hand(world, paid, 3000, out_trade_no=number)
+    world.clock.now += timedelta(seconds=3)  # sooner it would be found too quick
     asks(bo, paid, amount=1000)
     world.passes(10)
     records = records_of(world, bo, [number, *[call.params["out_trade_no"] for call in sendings(world)]])

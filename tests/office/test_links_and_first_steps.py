@@ -36,6 +36,11 @@ def pays_by_link(world: World, clerk: Clerk, **entered: str) -> None:
     world.passes(5)
 
 
+def test_a_number_of_thousands_of_digits_makes_no_link(operator: Clerk) -> None:
+    assert makes(operator, max_paid="9" * 1_000) == 422
+    assert "LINK-" not in operator.opens(operator.at("/links"))
+
+
 def test_a_clerk_makes_a_link_somebody_pays_by_it_and_it_is_switched_off(world: World, operator: Clerk) -> None:
     assert makes(operator, description="Tea", max_paid="3", last_day="2026-12-31") == 303
     where = str(operator.page and operator.page.location)

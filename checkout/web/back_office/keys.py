@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import IntegerField, SelectChoice, SelectMultipleField, StringField
+from wtforms import SelectChoice, SelectMultipleField, StringField
 from wtforms.validators import InputRequired, Length, Optional
 
 from checkout.domain.api_keys import ALL_SCOPES, KeyWish
@@ -17,6 +17,7 @@ from checkout.web.back_office.guard import needs
 from checkout.web.back_office.look import page
 from checkout.web.back_office.settings import tabs
 from checkout.web.context import db, now, reading_db
+from checkout.web.forms import WholeNumber
 
 bp = Blueprint("keys", __name__, url_prefix="/api-keys")
 
@@ -26,7 +27,7 @@ class KeyForm(ProofForm):
 
     name = StringField(validators=[InputRequired(), Length(max=100)])
     scopes = SelectMultipleField(choices=[SelectChoice(scope) for scope in ALL_SCOPES], validators=[InputRequired()])
-    expires_in = IntegerField(validators=[Optional()])
+    expires_in = WholeNumber(validators=[Optional()])
 
 
 @bp.get("")

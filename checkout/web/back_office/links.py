@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
-from wtforms import DateField, IntegerField, SelectChoice, SelectField, SelectMultipleField, StringField
+from wtforms import DateField, SelectChoice, SelectField, SelectMultipleField, StringField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from checkout.domain import qr
@@ -22,7 +22,7 @@ from checkout.web.back_office import guard
 from checkout.web.back_office.guard import needs
 from checkout.web.back_office.look import page
 from checkout.web.context import db, now, parts, reading_db
-from checkout.web.forms import Form
+from checkout.web.forms import Form, WholeNumber
 
 bp = Blueprint("links", __name__, url_prefix="/<shop_id>/links")
 
@@ -43,7 +43,7 @@ class LinkForm(Form):
     wallets = SelectMultipleField(choices=[SelectChoice(code) for code in WALLETS])
     prefix = StringField(validators=[Length(max=40)])
     return_url = StringField(validators=[Length(max=2048)])
-    max_paid = IntegerField(validators=[Optional(), NumberRange(1, 1_000_000)])
+    max_paid = WholeNumber(validators=[Optional(), NumberRange(1, 1_000_000)])
     last_day = DateField(validators=[Optional()])
 
 

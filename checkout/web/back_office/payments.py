@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import IntegerField, StringField
+from wtforms import StringField
 from wtforms.validators import InputRequired, Length, NumberRange
 
 from checkout.domain.errors import KeyReused, PreconditionFailed, Refused, TooManyAttempts, TooMuch
@@ -26,6 +26,7 @@ from checkout.web.back_office.guard import needs
 from checkout.web.back_office.look import page
 from checkout.web.back_office.searches import day_of, read_wanted, typed_amount
 from checkout.web.context import db, now, parts, reading_db
+from checkout.web.forms import WholeNumber
 
 bp = Blueprint("payments", __name__, url_prefix="/<shop_id>/payments")
 
@@ -37,7 +38,7 @@ class RefundForm(ProofForm):
     """`amount` as people write it; `left` is what the page said was left; `key` makes two clicks one refund."""
 
     amount = StringField(validators=[InputRequired(), Length(max=20)])
-    left = IntegerField(validators=[InputRequired(), NumberRange(min=0, max=MAX_AMOUNT)])
+    left = WholeNumber(validators=[InputRequired(), NumberRange(min=0, max=MAX_AMOUNT)])
     key = StringField(validators=[InputRequired(), Length(min=16, max=64)])
     reason = StringField(validators=[Length(max=LONGEST_REASON)])
 
