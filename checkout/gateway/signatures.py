@@ -1,9 +1,13 @@
 """Whether QFPay signed an answer: by the rule of its older text, or by that of today's (qfpay.md section 2.2)."""
 
+import re
+
 from checkout.domain.errors import GatewayGarbled
 from checkout.domain.signing import matches, sign_notification, sign_text
 from checkout.gateway.records import read_json
 from checkout.gateway.transport import Answer
+
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def is_signed(answer: Answer, client_key: str, *, sent: str) -> bool:
@@ -26,4 +30,5 @@ def data_text(body: bytes) -> str | None:
         return None
     if not isinstance(data, dict) or not data or not all(type(value) in (str, int) for value in data.values()):
         return None
-    return "&".join(f"{name}={data[name]}" for name in sorted(data))
+    text = "&".join(f"{name}={data[name]}" for name in sorted(data))
+    return None if SURROGATE.search(text) else text  # half a character: JSON can write it, and no bytes can

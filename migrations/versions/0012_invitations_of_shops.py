@@ -25,9 +25,9 @@ invitation = sa.table(
 
 def upgrade() -> None:
     with op.batch_alter_table('invitation', schema=None) as batch_op:
-        batch_op.add_column(sa.Column('merchant_id', sa.String(length=40), nullable=True))
+        shop = sa.ForeignKey('merchant.id', name=op.f('fk_invitation_merchant_id'))
+        batch_op.add_column(sa.Column('merchant_id', sa.String(length=40), shop, nullable=True))
         batch_op.add_column(sa.Column('role', sa.String(length=10), nullable=True))
-        batch_op.create_foreign_key(batch_op.f('fk_invitation_merchant_id'), 'merchant', ['merchant_id'], ['id'])
         batch_op.create_index(batch_op.f('ix_invitation_merchant_id'), ['merchant_id'], unique=False)
     books = op.get_bind()
     nobody_yet = sa.select(person.c.id).where(person.c.password_digest.is_(None))

@@ -54,7 +54,9 @@ def test_where_the_rule_says_nothing_nothing_fits(data: object) -> None:
     assert data_text(json.dumps({"respcd": "0000", "data": data}).encode()) is None
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"null", b'{"data": {"a": 1, "a": 2}}', b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"null", b'{"data": {"a": 1, "a": 2}}', b"\xff", b'{"data": {"a": "\\ud800"}}']
+)
 def test_an_answer_that_cannot_be_read_is_not_signed_by_it(body: bytes) -> None:
     assert data_text(body) is None
 

@@ -90,6 +90,13 @@ class Watch:
         return last[0] / first[0] - 1, last[1] - first[1], last[2] - first[2]
 
 
+def _traces(output: str) -> str:
+    """What stands about errors of ours in the log, and a little around it."""
+    lines = output.splitlines()
+    found = [place for place, line in enumerate(lines) if "unexpected error" in line]
+    return "\n".join(line for place in found for line in lines[max(place - 3, 0) : place + 80])
+
+
 @pytest.mark.postgres
 def test_a_soak_in_bad_weather(postgres: PostgresServer, tmp_path: Path, scale: Scale, seed: int, tally: Tally) -> None:
     database_url = postgres.new_database(migrate)
@@ -99,7 +106,7 @@ def test_a_soak_in_bad_weather(postgres: PostgresServer, tmp_path: Path, scale: 
             watch.watches()
         deployment.storm(False)
         for customer in customers:
-            assert customer.strange == []
+            assert customer.strange == [], _traces(deployment.web.output())
             for name, count in customer.counts.items():
                 tally.add(name, count)
         tally.counts["faults"] = deployment.faults()
