@@ -99,7 +99,7 @@ class Process:
         """None while it runs; negative: the signal that ended it."""
         return self._child.poll()
 
-    def wait_for(self, url: str, seconds: float = 20) -> None:
+    def wait_for(self, url: str, seconds: float = 60) -> None:
         """Return once the URL answers, whatever its status; raises with the output if it ends or stays silent."""
 
         def answers() -> bool:
