@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import urllib3.connection
 import urllib3.connectionpool
+from urllib3.exceptions import NewConnectionError
 
 from checkout.gateway.wires import Wires
 
@@ -61,7 +62,11 @@ class _Watched(urllib3.connection.HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         self._under = _running.deadline
-        return _connect(self._dns_host, self.port or 80, self.socket_options or (), self._under)
+        try:
+            return _connect(self._dns_host, self.port or 80, self.socket_options or (), self._under)
+        except (ConnectionResetError, BrokenPipeError) as fault:
+            # urllib3 would take it for a server that has answered and closed, and read from a socket that is not there.
+            raise NewConnectionError(self, type(fault).__name__) from fault
 
     def send(self, data: Any) -> None:
         deadline: Deadline = _running.deadline

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from checkout.domain.api_keys import LOOKS_LIKE_A_KEY, Scope
 from checkout.domain.errors import NotAuthentic
 from checkout.domain.links import origin_of
-from checkout.domain.orders import LONGEST_BODY, is_too_long
+from checkout.domain.orders import LONGEST_BODY, MOST_CHARACTERS, is_too_long
 from checkout.services import api_keys
 from checkout.services.api_keys import Holder
 from checkout.services.chronicle import by_merchant
@@ -67,15 +67,15 @@ def refuse_foreign_origins() -> None:
 
 def limit_json() -> None:
     """413 for a body of too many characters, and before a byte too many is read."""
-    limit_body(LONGEST_BODY)
-    if is_too_long(request.get_data()):
+    if limit_body(LONGEST_BODY) > MOST_CHARACTERS and is_too_long(request.get_data()):
         abort(413)
 
 
-def limit_body(limit: int) -> None:
-    """413 before a byte too many is read."""
+def limit_body(limit: int) -> int:
+    """413 before a byte too many is read; otherwise how many there are."""
     request.max_content_length = limit
-    if (request.content_length or 0) > limit:
+    length = request.content_length or 0
+    if length > limit:
         abort(413)
     if request.content_length is None and "chunked" in request.headers.get("Transfer-Encoding", "").lower():
         # Without a length the stream would just end at the limit, and half a body is another body.
@@ -83,7 +83,9 @@ def limit_body(limit: int) -> None:
         if len(body) > limit:
             abort(413)
         request.environ["wsgi.input"] = BytesIO(body)
-        request.environ["CONTENT_LENGTH"] = str(len(body))
+        length = len(body)
+        request.environ["CONTENT_LENGTH"] = str(length)
+    return length
 
 
 def refuse_keys_in_addresses() -> None:

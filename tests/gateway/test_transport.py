@@ -1,5 +1,6 @@
 """The door over `requests` against real sockets that misbehave: always in time, and right about what was sent."""
 
+import errno
 import gzip
 import socket
 import ssl
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 import requests
@@ -119,6 +121,16 @@ def test_a_name_without_address_is_not_sent() -> None:
 def test_a_refused_connection_is_not_sent() -> None:
     with refusing_port() as port, pytest.raises(SentNothing):
         post(f"http://127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize(
+    "fault", [ConnectionResetError(errno.ECONNRESET, "reset"), BrokenPipeError(errno.EPIPE, "gone")]
+)
+def test_a_connection_that_breaks_while_it_is_made_is_not_sent(monkeypatch: pytest.MonkeyPatch, fault: OSError) -> None:
+    """To urllib3 these are signs of a server that has answered: it goes on to read, from a socket that is not there."""
+    monkeypatch.setattr(socket.socket, "connect", Mock(side_effect=fault))
+    with pytest.raises(SentNothing):
+        Transport().post("http://127.0.0.1:9/", {}, {})
 
 
 def test_a_connection_that_nobody_accepts_is_not_sent() -> None:
