@@ -37,5 +37,5 @@ class WholeNumber(IntegerField):
 
     def process_formdata(self, valuelist: Any) -> None:
         if valuelist and len(valuelist[0].strip()) > LONGEST:
-            raise ValueError(self.gettext("Not a valid integer value."))
+            raise ValueError("more digits than any number of ours has")
         super().process_formdata(valuelist)
