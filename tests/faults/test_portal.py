@@ -9,11 +9,12 @@ from checkout.store.models import Refund
 from checkout.store.oversight import Difference
 from sandbox import portal_refund
 from tests.faults.money_back import goes_back, paid
-from tests.faults.test_refusals import by_hand, night_passes, paid_twice, refuses
+from tests.faults.test_refusals import by_hand, night_passes, paid_twice
 from tests.faults.wires import DAY
+from tests.hostile.tricks import gateway_refuses
 from tests.stories.cast import Merchant, World
 from tests.stories.nights import rows
-from tests.stories.test_refunds import asks, read
+from tests.stories.test_refunds import REFUND, asks, read
 
 __all__ = ["paid"]
 
@@ -87,7 +88,7 @@ def test_f41_the_way_back_of_a_surplus_that_somebody_sent_back_by_hand_ends_too(
 def test_f41_ours_stays_open_while_the_records_do_not_prove_it_void(
     world: World, bo: Merchant, paid: dict[str, Any], gone: int
 ) -> None:
-    refuses(world, "1262")
+    gateway_refuses(world, REFUND, "1262")
     if gone:
         by_hand(world, paid, gone)
     asked = asks(bo, paid)
@@ -102,7 +103,7 @@ def test_f41_records_without_the_word_that_nothing_is_left_prove_nothing(
     world: World, bo: Merchant, paid: dict[str, Any]
 ) -> None:
     """Only an answer of the gateway about ours ends it: a lost one is asked for."""
-    refuses(world, "2999", times=3)
+    gateway_refuses(world, REFUND, "2999", times=3)
     by_hand(world, paid, 8800)
     asked = asks(bo, paid)
     night_passes(world, bo)

@@ -1,6 +1,5 @@
 """F40 to F42: refunds that are refused, made by hand in the portal, or on their way beside others."""
 
-import json
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from checkout.store.models import Merchant as MerchantRow
 from sandbox import portal_refund
 from tests.faults.money_back import at_once, goes_back, paid, watched_books
 from tests.faults.test_refunds import assert_once, sendings
+from tests.hostile.tricks import gateway_refuses
 from tests.stories.cast import Merchant, World
 from tests.stories.test_refunds import REFUND, asks, pay, read
 
@@ -26,21 +26,6 @@ __all__ = ["paid"]
 
 
 # --- F40
-
-
-def refuses(world: World, code: str, *, times: int = 10_000, takes: timedelta = timedelta(0)) -> None:
-    """The gateway answers the next refund calls with this code, and does nothing."""
-    gateway, left = world.sandbox.wsgi_app, [times]
-
-    def says_no(environ: Any, start_response: Any) -> Any:
-        if environ["PATH_INFO"] != REFUND or not left[0]:
-            return gateway(environ, start_response)
-        left[0] -= 1
-        world.clock.now += takes
-        start_response("200 OK", [("Content-Type", "application/json")])
-        return [json.dumps({"respcd": code, "resperr": "no"}).encode()]
-
-    world.sandbox.wsgi_app = says_no  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("wall", ["23:30:00", "23:59:59", "00:00:00", "00:29:59"])
@@ -57,7 +42,7 @@ def test_f40_at_night_a_refund_waits_until_five_past_half(world: World, bo: Merc
 def test_f40_one_that_reaches_the_night_on_its_way_waits_as_well(world: World, bo: Merchant) -> None:
     world.clock.now = datetime.fromisoformat("2026-03-10T23:24:50+08:00")
     asked = asks(bo, pay(world, bo), amount=3000)
-    refuses(world, "1265", times=1, takes=timedelta(seconds=20))
+    gateway_refuses(world, REFUND, "1265", times=1, takes=timedelta(seconds=20))
     world.works()
     told = read(bo, asked)
     assert (told["status"], told["waits_until"]) == ("pending", "2026-03-10T16:35:00.000Z")
@@ -70,7 +55,7 @@ def test_f40_what_is_refused_for_good_is_told_and_gives_its_reserve_back(
     world: World, bo: Merchant, paid: dict[str, Any], code: str
 ) -> None:
     """1265 by day says that the window for refunds is over."""
-    refuses(world, code)
+    gateway_refuses(world, REFUND, code)
     asked = asks(bo, paid, amount=3000)
     world.passes(3600, step=30)
     told = read(bo, asked)
@@ -83,7 +68,7 @@ def test_f40_what_is_refused_for_good_is_told_and_gives_its_reserve_back(
 def test_f40_more_than_can_be_refunded_is_looked_at_because_the_ledgers_disagree(
     world: World, bo: Merchant, paid: dict[str, Any]
 ) -> None:
-    refuses(world, "1272")
+    gateway_refuses(world, REFUND, "1272")
     asked = asks(bo, paid, amount=3000)
     world.passes(30)
     assert read(bo, asked)["status"] == "failed"
@@ -92,7 +77,7 @@ def test_f40_more_than_can_be_refunded_is_looked_at_because_the_ledgers_disagree
 
 
 def test_f40_empty_takings_are_tried_again_daily(world: World, bo: Merchant, paid: dict[str, Any]) -> None:
-    refuses(world, "1269", times=6)
+    gateway_refuses(world, REFUND, "1269", times=6)
     asked = asks(bo, paid, amount=3000)
     world.passes(5 * 86400, step=3600)
     assert read(bo, asked)["status"] == "pending"
@@ -101,7 +86,7 @@ def test_f40_empty_takings_are_tried_again_daily(world: World, bo: Merchant, pai
 
 
 def test_f40_after_a_week_of_empty_takings_a_person_looks(world: World, bo: Merchant, paid: dict[str, Any]) -> None:
-    refuses(world, "1269")
+    gateway_refuses(world, REFUND, "1269")
     asked = asks(bo, paid, amount=3000)
     world.passes(6.9 * 86400, step=3600)
     assert (read(bo, asked)["status"], bo.reads(paid)["review"]) == ("pending", False)

@@ -1,6 +1,5 @@
 """Where two parts meet that do not know each other: a try in flight and a command, two reasons for one flag."""
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +27,7 @@ from checkout.store.oversight import Difference
 from sandbox import Scenario, portal_refund
 from tests.faults.shops import cancels, command, deliveries, path_of, statuses
 from tests.faults.test_restored import recovers
-from tests.hostile.tricks import gateway_answers, mount
+from tests.hostile.tricks import gateway_answers, gateway_refuses, mount
 from tests.stories.cast import Inbox, Merchant, World
 from tests.stories.nights import QUERY, later, reconciles, rows
 from tests.stories.test_dead_gateway import PAY, dies, lives
@@ -154,21 +153,8 @@ def test_news_written_while_its_merchant_moves_goes_to_the_new_address(world: Wo
 # One flag for several reasons
 
 
-def refuses(world: World, path: str, code: Callable[[], str]) -> None:
-    """The gateway says no to such calls, and does nothing."""
-
-    def between(environ: Any, start_response: Any) -> Any:
-        if environ["PATH_INFO"] != path or not code():
-            return world.sandbox(environ, start_response)
-        said = json.dumps({"respcd": code(), "resperr": "no"})
-        return Response(said, content_type="application/json")(environ, start_response)
-
-    mount(world, between)
-
-
 def test_a_portal_refund_that_is_found_does_not_hide_a_surplus_that_is_still_here(world: World, bo: Merchant) -> None:
-    code = ["1269"]
-    refuses(world, REFUND, lambda: code[0])
+    gateway_refuses(world, REFUND, "1269")
     session = bo.opens()
     world.next(Scenario.DOUBLE)
     world.shopper(session).picks("alipay_hk")
@@ -181,8 +167,9 @@ def test_a_portal_refund_that_is_found_does_not_hide_a_surplus_that_is_still_her
     portal_refund(world.ledger, world.attempt(session).out_trade_no, 8800)  # of the accepted one, under its own number
     world.passes(300, step=5)
     assert bo.reads(session)["review_reason"] == "returned_elsewhere"
-    code[0] = "1270"
+    gateway_refuses(world, REFUND, "1270")
     world.passes(86400, step=3600)
+    world.passes(900, step=15)  # it was sent before: two enquiries must miss it
     [surplus] = rows(world, Refund, cause="surplus")
     assert surplus.status == "failed"
     reconciles(world, bo)
@@ -190,7 +177,7 @@ def test_a_portal_refund_that_is_found_does_not_hide_a_surplus_that_is_still_her
         assert world.violations() == []
         assert bo.reads(session)["review"]
     finally:
-        code[0] = ""
+        mount(world, world.sandbox)
         with world.parts.sessions() as db:
             give_back_what_is_held(db, world.parts.terms, session["id"], reason="tidy", now=world.clock())
         world.passes(30)
@@ -322,7 +309,7 @@ def test_i25_a_long_queue_of_refunds_leaves_some_calls_to_shoppers(world: World)
 def test_the_words_that_open_a_review_of_a_portal_refund_are_kept(world: World, bo: Merchant) -> None:
     session = pay(world, bo)
     number = world.attempt(session).out_trade_no
-    refuses(world, REFUND, lambda: "1269")
+    gateway_refuses(world, REFUND, "1269")
     asks(bo, session)
     world.passes(10)
     portal_refund(world.ledger, number, 8800, out_trade_no=number)

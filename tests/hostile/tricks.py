@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import requests
@@ -54,6 +55,24 @@ def gateway_answers(world: World, path: str, edit: Callable[[dict[str, Any]], di
         answer = Response.from_app(world.sandbox, environ)
         answer.set_data(json.dumps(edit(json.loads(answer.get_data()))))
         return answer(environ, start_response)
+
+    mount(world, between)
+
+
+def gateway_refuses(
+    world: World, path: str, code: str, *, times: int | None = None, takes: timedelta = timedelta(0)
+) -> None:
+    """The gateway answers the next calls of this path, or all (None), with this code, and does nothing."""
+    left = [times]
+
+    def between(environ: Any, start_response: Any) -> Any:
+        if environ["PATH_INFO"] != path or left == [0]:
+            return world.sandbox(environ, start_response)
+        if left[0] is not None:
+            left[0] -= 1
+        world.clock.now += takes
+        said = json.dumps({"respcd": code, "resperr": "no"})
+        return Response(said, content_type="application/json")(environ, start_response)
 
     mount(world, between)
 

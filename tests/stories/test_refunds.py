@@ -7,6 +7,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from sandbox import Scenario, Trouble
+from tests.hostile.tricks import gateway_refuses
 from tests.stories.cast import Merchant, Shopper, World
 from tests.stories.test_merchant_api import mistakes
 
@@ -219,16 +220,7 @@ def test_the_gateways_word_about_a_refund_is_known(
 
 def test_maintenance_is_no_refusal(world: World, bo: Merchant, paid: dict[str, Any]) -> None:
     """1100 says "later" without saying whether anything was booked: asked about, then sent again under its number."""
-    gateway = world.sandbox.wsgi_app
-
-    def maintained(environ: Any, start_response: Any) -> Any:
-        if environ["PATH_INFO"] != REFUND:
-            return gateway(environ, start_response)
-        world.sandbox.wsgi_app = gateway  # type: ignore[method-assign]
-        start_response("200 OK", [("Content-Type", "application/json")])
-        return [b'{"respcd": "1100", "resperr": "maintenance"}']
-
-    world.sandbox.wsgi_app = maintained  # type: ignore[method-assign]
+    gateway_refuses(world, REFUND, "1100", times=1)
     answer = asks(bo, paid)
     world.passes(60)
     assert read(bo, answer)["status"] == "pending"
