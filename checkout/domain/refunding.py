@@ -47,9 +47,14 @@ def may_be_there(code: str, klass: str) -> bool:
     return klass in {"retry", "new"} and code not in LATER
 
 
-def was_refused(code: str | None) -> bool:
-    """Whether what is kept of the last sending, while we ask about all of them, is a refusal for good."""
-    return code is not None and code not in NOTHING_LEFT
+def was_refused(code: str, klass: str, tries: int) -> bool:
+    """Whether the refusal of the last sending (`""`: it was none) ends a refund that enquiries have missed.
+
+    One that left open what the channel did is asked about and sent again first, as often as sending is worth.
+    """
+    if not code or code in NOTHING_LEFT:
+        return False
+    return tries >= MOST_TRIES or not may_be_there(code, klass)
 
 
 def after_no_answer(now: datetime, *, since: datetime) -> datetime:

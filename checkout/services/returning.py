@@ -23,6 +23,7 @@ from checkout.gateway.client import (
     Says,
     Unknown,
 )
+from checkout.gateway.codes import look_up
 from checkout.gateway.months import windows_for
 from checkout.services import calls, portal_refunds, reviews, words
 from checkout.services.budgets import Use
@@ -158,7 +159,7 @@ def _record(db: Session, asking: Asking, refund: Refund, outcome: RefundOutcome,
         case Refused(code=code, meaning=meaning, raw=raw) if refunding.may_be_there(code, meaning.klass):
             _keep(db, asking, refund, raw, now)
             log.warning("refund put off by the gateway: %s", code, extra={"refund": refund.id})
-            move_refund(db, refund.id, RefundStatus.UNKNOWN, next_at=now + refunding.BETWEEN)
+            move_refund(db, refund.id, RefundStatus.UNKNOWN, next_at=now + refunding.BETWEEN, failure_code=code)
         case Refused(code=code, raw=raw) if refund.tries > 1 and not refunding.waits_until(code, now, refund.tries):
             # It says that this sending came to nothing, not that those before it did.
             _keep(db, asking, refund, raw, now)
@@ -275,12 +276,13 @@ def _hear(db: Session, asking: Asking, refund: Refund, answers: list[Enquiry], n
 
 def _missing(db: Session, asking: Asking, refund: Refund, now: datetime) -> None:
     """Two enquiries, minutes apart, did not find it: only then may the same number be sent again."""
+    code = refund.failure_code or ""
     if refund.missing_since is None:
         _later(db, refund, now + refunding.NOT_FOUND_FOR, missing_since=now)
     elif now < refund.missing_since + refunding.NOT_FOUND_FOR:  # a notification had us ask sooner
         _later(db, refund, refund.missing_since + refunding.NOT_FOUND_FOR)
-    elif refunding.was_refused(refund.failure_code):  # refused the last time, and of no time before is there a record
-        _fail(db, asking, refund, refund.failure_code or "", now)
+    elif refunding.was_refused(code, look_up(code).klass, refund.tries):
+        _fail(db, asking, refund, code, now)
     elif refund.tries >= refunding.MOST_TRIES:
         reviews.open_review(db, asking.terms, refund.session_id, "refund_unknown", now)
         _later(db, refund, now + timedelta(days=1))

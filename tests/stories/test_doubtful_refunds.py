@@ -12,7 +12,7 @@ from checkout.services.enquiries import Asking, Lanes
 from checkout.services.returning import move_next_refund
 from checkout.store.models import Refund
 from sandbox import Scenario, Trouble
-from tests.hostile.tricks import gateway_answers, meanwhile, mount
+from tests.hostile.tricks import gateway_answers, gateway_refuses, meanwhile, mount
 from tests.stories.cast import Merchant, World
 from tests.stories.test_refunds import LOST, QUERY, REFUND, asks, does_the_next_refund_and_says, pay, read
 
@@ -58,27 +58,13 @@ def test_a_refund_that_was_made_and_denied_is_found_by_asking(
 def test_one_that_was_only_denied_is_sent_again_under_its_number(
     world: World, bo: Merchant, paid: dict[str, Any], code: str
 ) -> None:
-    denies(world, code)
+    gateway_refuses(world, REFUND, code, times=1)
     asked = asks(bo, paid, amount=4000)
     world.passes(4 * 60, step=5)
     assert read(bo, asked)["status"] == "pending"
     world.passes(3 * 60, step=5)
     assert read(bo, asked)["status"] == "succeeded"
     assert went_back(world, paid) == [4000]
-
-
-def denies(world: World, code: str) -> None:
-    """The gateway answers the next refund with this code, and does nothing."""
-    gateway = world.sandbox.wsgi_app
-
-    def says_no(environ: Any, start_response: Any) -> Any:
-        if environ["PATH_INFO"] != REFUND:
-            return gateway(environ, start_response)
-        world.sandbox.wsgi_app = gateway  # type: ignore[method-assign]
-        start_response("200 OK", [("Content-Type", "application/json")])
-        return [no(code)]
-
-    world.sandbox.wsgi_app = says_no  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("code", ["1265", "1271", "1272"])
@@ -107,7 +93,7 @@ def test_a_no_to_the_second_sending_counts_when_nothing_is_found_of_either(
     world.ledger.inject(REFUND, Trouble.HTTP_500, 1)
     asked = asks(bo, paid, amount=4000)
     world.passes(60, step=5)
-    denies(world, "1271")
+    gateway_refuses(world, REFUND, "1271", times=1)
     world.passes(5 * 60, step=5)
     assert read(bo, asked)["status"] == "pending"
     world.passes(6 * 60, step=5)
@@ -169,3 +155,32 @@ def test_a_refund_of_january_that_is_asked_about_in_march_is_found(world: World,
     world.passes(20)
     assert read(bo, asked)["status"] == "succeeded"
     assert len(world.ledger.calls(REFUND)) == 1
+
+
+@pytest.mark.parametrize("code", ["1146", "1297", "1100"])
+def test_a_no_that_never_ends_fails_the_refund_once_nothing_is_found_of_any_sending(
+    world: World, bo: Merchant, paid: dict[str, Any], code: str
+) -> None:
+    """A bank that takes none of an amount is busy for ever: Bo hears it in an hour, and may ask for less."""
+    gateway_refuses(world, REFUND, code)
+    asked = asks(bo, paid, amount=4000)
+    world.passes(35 * 60, step=10)
+    assert read(bo, asked)["status"] == "pending"
+    world.passes(25 * 60, step=10)
+    told = read(bo, asked)
+    assert (told["status"], told["failure"], bo.reads(paid)["review"]) == ("failed", {"code": code}, False)
+    mount(world, world.sandbox)
+    assert asks(bo, paid, "less", amount=3000).status_code == 201
+    world.passes(20)
+    assert went_back(world, paid) == [3000]
+
+
+def test_the_number_of_one_that_got_no_answer_for_an_hour_is_never_given_up(
+    world: World, bo: Merchant, paid: dict[str, Any]
+) -> None:
+    gateway_refuses(world, REFUND, "1297", times=7)
+    world.ledger.inject(REFUND, Trouble.HTTP_500, 1)
+    asked = asks(bo, paid, amount=4000)
+    world.passes(90 * 60, step=10)
+    assert (read(bo, asked)["status"], bo.reads(paid)["review_reason"]) == ("pending", "refund_unknown")
+    mount(world, world.sandbox)
