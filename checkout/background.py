@@ -20,6 +20,7 @@ from checkout.services.lookout import Lookout
 from checkout.services.reconciling import reconcile_next
 from checkout.services.returning import move_next_refund
 from checkout.services.sessions import close_next
+from checkout.services.throttling import forget_tries
 from checkout.store.due import session_to_close
 from checkout.web.context import Parts, parts_of
 
@@ -123,6 +124,7 @@ class Worker:
     def _forget_next(self) -> bool:
         with self._joined.sessions() as db:
             forget_keys(db, self._joined.clock() - KEYS_KEPT)
+            forget_tries(db, self._joined.clock())
         self._stopping.wait(FORGET_SECONDS)
         return False
 

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import delete, select, tuple_
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from checkout.crash_points import crash_point
 from checkout.domain.errors import CheckoutError, KeyInUse, KeyReused
+from checkout.services.forgetting import forget
 from checkout.store import retrying
 from checkout.store.models import IdempotencyKey
 
 LOCK_TIMEOUT = "55P03"
-FORGOTTEN_AT_ONCE = 1000  # keys: what one statement forgets is done long before its time-out
 
 
 class _KeyHeld(OperationalError):
@@ -107,15 +106,5 @@ def _remember(db: Session, stamp: Stamp, answer: Answer, now: datetime) -> None:
 
 
 def forget_keys(db: Session, before: datetime) -> None:
-    """Drop first answers that are older than we promise to keep them, and commit (safety.md F57).
-
-    A thousand at a time, so that no statement runs into its time-out, however many there are.
-    """
-    key = tuple_(IdempotencyKey.merchant_id, IdempotencyKey.key)
-    old = select(IdempotencyKey.merchant_id, IdempotencyKey.key).where(IdempotencyKey.created_at < before)
-    some = old.limit(FORGOTTEN_AT_ONCE).with_for_update(skip_locked=True)  # another worker forgets those
-    forgetting = delete(IdempotencyKey).where(key.in_(some)).returning(IdempotencyKey.key)
-    forgotten = FORGOTTEN_AT_ONCE
-    while forgotten == FORGOTTEN_AT_ONCE:
-        forgotten = len(db.execute(forgetting.execution_options(synchronize_session=False)).all())
-        db.commit()
+    """Drop first answers that are older than we promise to keep them, and commit (safety.md F57)."""
+    forget(db, IdempotencyKey, IdempotencyKey.created_at < before)

@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Update, case, select, update
+from sqlalchemy import Update, and_, case, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from checkout.domain.errors import TooManyAttempts
+from checkout.services.forgetting import forget
 from checkout.store.people import WrongTries
 
 
@@ -27,6 +28,7 @@ ACCOUNT = Limit(50, timedelta(minutes=15))  # one account from all addresses but
 ADDRESS = Limit(100, timedelta(minutes=5))  # all accounts from one address: an office shares one
 # Wrong codes of one account, wherever they come from and whatever else was right. There are only a million codes.
 CODES = (Limit(10, timedelta(minutes=5)), Limit(50, timedelta(days=1)))
+KNOWN_FOR = timedelta(days=365)  # since they last signed in from there
 QUESTIONS = Limit(300, timedelta(minutes=5))  # asked of authenticators at one address: each is a row for minutes
 
 
@@ -114,6 +116,13 @@ def count_question(db: Session, address: str, now: datetime) -> None:
     db.commit()
     if wait:
         raise TooManyAttempts("too many questions; wait a little", wait)
+
+
+def forget_tries(db: Session, now: datetime) -> None:
+    """Drop counts that limit nothing any more, and commit: whoever guesses e-mail addresses leaves a row for each."""
+    over = WrongTries.since <= now - max(limit.within for limit in (HERE, ACCOUNT, ADDRESS, *CODES, QUESTIONS))
+    stranger = or_(WrongTries.right_at.is_(None), WrongTries.right_at <= now - KNOWN_FOR)
+    forget(db, WrongTries, and_(over, stranger))
 
 
 def tally(db: Session, what: tuple[str, ...], within: timedelta, now: datetime) -> int:

@@ -7,9 +7,12 @@ from datetime import timedelta
 import pytest
 from argon2 import PasswordHasher
 
+from checkout.background import Worker
 from checkout.services.sign_ins import AT_MOST, IDLE
-from checkout.services.throttling import ACCOUNT, Caller, count_try
-from checkout.store.people import Person, SignIn
+from checkout.services.throttling import ACCOUNT, Caller, count_try, forget_tries
+from checkout.store.models import IdempotencyKey
+from checkout.store.people import Person, SignIn, WrongTries
+from tests.hostile.test_lanes import soon
 from tests.office.cast import PASSWORD, Clerk
 from tests.stories.cast import Merchant, World
 
@@ -92,6 +95,51 @@ def test_guesses_from_many_addresses_shut_out_no_desk_where_the_person_has_been(
     assert Clerk(world, bo, owner.email, address="2001:db8:ffff::1").signs_in().status_code == 429
     owner.signs_out()
     assert owner.signs_in().status_code == 303
+
+
+def test_counts_that_limit_nothing_any_more_are_dropped_and_a_known_desk_is_remembered(
+    world: World, bo: Merchant, owner: Clerk
+) -> None:
+    def kept() -> int:
+        with world.parts.sessions() as db:
+            forget_tries(db, world.clock.now)
+            return db.query(WrongTries).count()
+
+    owner.signs_out()
+    owner.signs_in()
+    world.clock.now += timedelta(days=1)
+    desk = kept()
+    assert desk == 1, "who has signed in from there, and nothing else"
+    with world.parts.sessions() as db:
+        for number in range(40):
+            count_try(db, Caller(f"{number}@guessed.example", f"2001:db8:{number:x}::1"), world.clock.now)
+    world.clock.now += timedelta(days=1, seconds=-1)
+    assert kept() == desk + 3 * 40, "what still limits somebody is kept"
+    world.clock.now += timedelta(seconds=1)
+    assert kept() == desk
+    with world.parts.sessions() as db:
+        for number in range(ACCOUNT.tries):
+            count_try(db, Caller(owner.email, f"2001:db8:{number:x}::1"), world.clock.now)
+    assert owner.signs_in().status_code == 303
+    world.clock.now += timedelta(days=365)
+    assert kept() == 0
+
+
+def test_a_running_worker_drops_counts_and_first_answers_by_itself(world: World, bo: Merchant) -> None:
+    def kept() -> list[int]:
+        with world.parts.sessions() as db:
+            return [db.query(table).count() for table in (WrongTries, IdempotencyKey)]
+
+    bo.api("POST", "/v1/checkout-sessions", bo.order(), Idempotency_Key="A-1")
+    Clerk(world, bo, "nobody@bo.example").signs_in()
+    assert min(kept()) > 0
+    world.clock.now += timedelta(days=8)
+    worker = Worker(world.parts)
+    worker.start()
+    try:
+        assert soon(lambda: kept() == [0, 0], 20)
+    finally:
+        worker.stop()
 
 
 @pytest.mark.parametrize("body", ["[1]", '"x"', "5", '{"email": 5, "password": ["x"]}'])

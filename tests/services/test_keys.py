@@ -11,7 +11,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from checkout.domain.errors import KeyInUse
-from checkout.services.keys import FORGOTTEN_AT_ONCE, LOCK_TIMEOUT, Answer, Stamp, forget_keys, once
+from checkout.services.forgetting import AT_ONCE
+from checkout.services.keys import LOCK_TIMEOUT, Answer, Stamp, forget_keys, once
 from checkout.store.engine import make_engine, writing_sessions
 from checkout.store.models import Budget, IdempotencyKey
 from tests.store.test_moves import a_merchant
@@ -69,7 +70,7 @@ def test_only_a_key_that_somebody_holds_is_in_use(
 
 def test_old_keys_are_forgotten_however_many_they_are_and_young_ones_are_kept(db: Session) -> None:
     merchant, before = a_merchant(db), NOON - timedelta(days=7)
-    ages = [before - timedelta(seconds=1)] * (2 * FORGOTTEN_AT_ONCE + 1) + [before, NOON]
+    ages = [before - timedelta(seconds=1)] * (2 * AT_ONCE + 1) + [before, NOON]
     rows = [
         {
             "merchant_id": merchant.id, "key": f"k-{number}", "fingerprint": "f", "status_code": 201, "answer": "{}",
@@ -86,7 +87,7 @@ def test_old_keys_are_forgotten_however_many_they_are_and_young_ones_are_kept(db
 
 def test_old_keys_are_forgotten_a_thousand_at_a_time(db: Session) -> None:
     empty = {"merchant_id": a_merchant(db).id, "fingerprint": "f", "status_code": 201, "answer": "{}"}
-    old = [empty | {"key": f"k-{number}", "created_at": NOON} for number in range(2 * FORGOTTEN_AT_ONCE + 1)]
+    old = [empty | {"key": f"k-{number}", "created_at": NOON} for number in range(2 * AT_ONCE + 1)]
     db.execute(insert(IdempotencyKey), old)
     db.commit()
     left: list[int] = []
@@ -97,4 +98,4 @@ def test_old_keys_are_forgotten_a_thousand_at_a_time(db: Session) -> None:
             left.append(other.scalar(select(func.count()).select_from(IdempotencyKey)) or 0)
 
     forget_keys(db, NOON + timedelta(hours=1))
-    assert left == [FORGOTTEN_AT_ONCE + 1, 1, 0]
+    assert left == [AT_ONCE + 1, 1, 0]
