@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from checkout.domain.errors import CheckoutError, Invalid
+from checkout.domain.errors import Invalid, KeyUnavailable
 from checkout.domain.link_checking import Checked, check_link
 from checkout.domain.link_problems import Problem, Wrong
 from checkout.domain.links import problem_with_return_url
@@ -44,12 +44,6 @@ NAMES = {
 }  # fmt: skip
 
 
-class CannotCheck(CheckoutError):
-    """No SECRET_KEY that we have opens the key which this link would be signed with: it may be genuine."""
-
-    http_status = 503
-
-
 @dataclass(frozen=True)
 class Verified:
     """A link whose signature is right: what it asks for, and whose it is."""
@@ -61,7 +55,7 @@ class Verified:
 def verify_link(db: Session, vault: Vault, readings: Iterable[Params]) -> Verified:
     """Find the merchant by app code and key. Raises BadLink, and for an unknown app code in the same words and time.
 
-    Raises CannotCheck when a key that cannot be opened may be the one that fits.
+    Raises KeyUnavailable when a key that cannot be opened may be the one that fits.
     """
     fitting: list[tuple[Merchant, Params]] = []
     locked = False
@@ -74,11 +68,11 @@ def verify_link(db: Session, vault: Vault, readings: Iterable[Params]) -> Verifi
         fitting += [(merchant, params) for merchant, key, fit in found if fit and key is not None]
         locked = locked or None in keys
     if not fitting:
-        raise CannotCheck if locked else BadLink(Problem(Wrong.SIGNATURE), status=403)
+        raise KeyUnavailable if locked else BadLink(Problem(Wrong.SIGNATURE), status=403)
     order = order_of(fitting[0][1])
     meant = _meant([merchant for merchant, _ in fitting], order.mchid)
     if locked and meant.mchid != order.mchid:
-        raise CannotCheck  # the one whose key is lost may be named more exactly, and have the same key
+        raise KeyUnavailable  # the one whose key is lost may be named more exactly, and have the same key
     return Verified(meant, order)
 
 
@@ -212,7 +206,7 @@ def _another_meant(db: Session, vault: Vault, link: Verified, readings: Iterable
             yield Problem(Wrong.SUB_MERCHANT, "mchntid")
     except BadLink as error:
         yield from (problem for problem in error.problems if problem.kind is not Wrong.SIGNATURE)
-    except CannotCheck:
+    except KeyUnavailable:
         return  # said already
 
 

@@ -7,12 +7,12 @@ from flask.typing import ResponseReturnValue
 
 from checkout.domain.api_keys import Scope
 from checkout.domain.devices import Device, device_of
-from checkout.domain.errors import NotAllowed, NotAuthentic
+from checkout.domain.errors import KeyUnavailable, NotAllowed, NotAuthentic
 from checkout.domain.link_checking import query_of
 from checkout.domain.storefront_links import LONGEST_LINK, BadLink, read_link
 from checkout.services import signed_links
 from checkout.services.api_keys import holder_of
-from checkout.services.signed_links import CannotCheck, Verified
+from checkout.services.signed_links import Verified
 from checkout.store.models import Merchant
 from checkout.web import guards, language, limits
 from checkout.web.context import db, now, parts, reading_db
@@ -46,8 +46,8 @@ def refused(error: BadLink) -> ResponseReturnValue:
     return draw("links/refused.html", error.http_status, problems=error.problems, page=around())
 
 
-@bp.errorhandler(CannotCheck)
-def later(error: CannotCheck) -> ResponseReturnValue:
+@bp.errorhandler(KeyUnavailable)
+def later(error: KeyUnavailable) -> ResponseReturnValue:
     return draw("links/later.html", error.http_status, page=around())
 
 
