@@ -38,6 +38,14 @@ def eve(world: World, shop: Merchant, address: str = "198.51.100.9") -> Clerk:
     return Clerk(world, shop, EVE, address=address)
 
 
+def eve_of(owner: Clerk) -> Clerk:
+    """Eve has accepted that shop's invitation."""
+    hers = eve(owner.world, owner.shop)
+    hers.invitation = invites(owner)
+    hers.arrives(PASSWORD)
+    return hers
+
+
 def operates(world: World, *words: str) -> Result:
     return world.app.test_cli_runner().invoke(args=["person", *words])
 
@@ -80,11 +88,9 @@ def test_a_link_of_one_shop_opens_no_other_whoever_was_first(
 
 
 def test_an_account_that_a_shop_adds_opens_nothing_before_it_has_accepted(
-    world: World, bo: Merchant, owner: Clerk, cy: Clerk
+    world: World, owner: Clerk, cy: Clerk
 ) -> None:
-    hers = eve(world, bo)
-    hers.invitation = invites(owner)
-    hers.arrives(PASSWORD)
+    hers = eve_of(owner)
     world.clock.now += timedelta(days=300)
     cy.signs_in()
     link = invites(cy, role="operator")
@@ -102,7 +108,7 @@ def test_an_account_that_a_shop_adds_opens_nothing_before_it_has_accepted(
     assert hers.accepts(link).status_code == 404, "it works once"
 
 
-def test_who_is_signed_out_signs_in_first_and_comes_back(world: World, bo: Merchant, owner: Clerk, cy: Clerk) -> None:
+def test_who_is_signed_out_signs_in_first_and_comes_back(world: World, owner: Clerk, cy: Clerk) -> None:
     owner.enrols()
     owner.signs_out()
     world.clock.now += timedelta(minutes=1)
@@ -121,12 +127,8 @@ def test_who_is_signed_out_signs_in_first_and_comes_back(world: World, bo: Merch
     assert works_for(owner, cy)
 
 
-def test_who_is_signed_in_as_somebody_else_is_told_and_changes_over(
-    world: World, bo: Merchant, owner: Clerk, cy: Clerk
-) -> None:
-    known = eve(world, bo)
-    known.invitation = invites(owner)
-    known.arrives(PASSWORD)
+def test_who_is_signed_in_as_somebody_else_is_told_and_changes_over(owner: Clerk, cy: Clerk) -> None:
+    known = eve_of(owner)
     for email in (EVE, "new@bo.example"):
         link = invites(cy, email)
         owner.opens(link)
@@ -188,7 +190,7 @@ def test_the_list_says_when_a_link_has_ended(world: World, bo: Merchant, owner: 
     assert eve(world, bo).opens(link).count("It was used, has ended after a week") == 1
 
 
-def test_to_add_an_address_tells_nothing_about_its_account(world: World, bo: Merchant, owner: Clerk, cy: Clerk) -> None:
+def test_to_add_an_address_tells_nothing_about_its_account(owner: Clerk, cy: Clerk) -> None:
     words = []
     owner.enrols()
     for email in (owner.email, "nobody@bo.example"):
@@ -198,10 +200,8 @@ def test_to_add_an_address_tells_nothing_about_its_account(world: World, bo: Mer
     assert words[0] == words[1]
 
 
-def test_the_log_tells_of_a_shops_own_invitations_alone(world: World, bo: Merchant, owner: Clerk, cy: Clerk) -> None:
-    hers = eve(world, bo)
-    hers.invitation = invites(owner)
-    hers.arrives(PASSWORD)
+def test_the_log_tells_of_a_shops_own_invitations_alone(owner: Clerk, cy: Clerk) -> None:
+    hers = eve_of(owner)
     hers.enrols()
     link = invites(cy)
     cy.opens(cy.at("/settings"))
@@ -237,10 +237,8 @@ def test_who_was_quicker_with_another_link_keeps_their_password(
     assert hers.accepts(other.invitation).status_code == 303
 
 
-def test_a_link_for_a_forgotten_password_opens_no_shop(world: World, bo: Merchant, owner: Clerk, cy: Clerk) -> None:
-    hers = eve(world, bo)
-    hers.invitation = invites(owner)
-    hers.arrives(PASSWORD)
+def test_a_link_for_a_forgotten_password_opens_no_shop(world: World, owner: Clerk, cy: Clerk) -> None:
+    hers = eve_of(owner)
     hers.signs_out()
     invites(cy)
     told = operates(world, "invite", "--email", EVE)
@@ -296,9 +294,7 @@ def test_the_demo_has_its_owner_whoever_was_there_before(
 def test_a_link_is_accepted_once_however_many_send_it_at_once(
     world: World, bo: Merchant, owner: Clerk, cy: Clerk
 ) -> None:
-    hers = eve(world, bo)
-    hers.invitation = invites(owner)
-    hers.arrives(PASSWORD)
+    hers = eve_of(owner)
     link = invites(cy)
     assert hers.asks("POST", f"{link}/accept").status_code == 400, "only by a form of ours"
     hers.opens(link)
