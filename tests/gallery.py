@@ -21,6 +21,7 @@ from checkout.web import pages, receipts
 from checkout.web.assets import Assets, load_assets
 from checkout.web.filters import hong_kong_time, money
 from checkout.web.headers import squeeze
+from checkout.web.language import gap
 from checkout.web.link_pages import Around, dress_of
 from tests.screens import CODE, VALUES, screens, side_screens
 
@@ -42,6 +43,7 @@ def environment(lang: Lang) -> Environment:
     )
     translations = Translations.load(ROOT / "translations", [CATALOGUE[lang]])
     env.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined]
+    env.globals["gap"] = lambda: gap(lang)
     env.globals["url_for"] = lambda endpoint, **_: f"/{endpoint}"
     env.filters["money"] = partial(money, lang=lang)
     env.filters["hkt"] = partial(hong_kong_time, lang=lang)

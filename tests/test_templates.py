@@ -24,12 +24,13 @@ CATALOGUES = [CATALOGUE[lang] for lang in Lang if lang is not Lang.EN]
 LONGEST_TEMPLATE = 60
 LISTS_OF_WORDS = {"office/problems.html", "office/words.html"}  # looked up by word, not read from top to bottom
 
-# What the Content-Security-Policy would refuse anyway, and what would let a stranger's text become markup.
+# What the Content-Security-Policy would refuse anyway, what would let a stranger's text become markup, and bad Chinese.
 FORBIDDEN = {
     "markup from outside": re.compile(r"\|\s*safe\b|autoescape\s+false|\bMarkup\("),
     "a style attribute": re.compile(r"<[^>]*\sstyle\s*="),
     "an event attribute": re.compile(r"<[^>]*\son[a-z]+\s*="),
     "a script address": re.compile(r"javascript:", re.IGNORECASE),
+    "a blank between sentences, where gap() belongs": re.compile(r"\) *\}\} +\{\{ *(_|ngettext)\("),
 }
 
 each_template = pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.relative_to(ROOT).as_posix())

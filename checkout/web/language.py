@@ -12,7 +12,7 @@ from checkout.domain.locales import CATALOGUE, LABELS, Lang, best_lang, lang_of
 
 
 def install(app: Flask) -> None:
-    """Give templates `_()` and `ngettext()`: the catalogues are read once, and never looked for again."""
+    """Give templates `_()` and `ngettext()`, whose catalogues are read once, and `gap()` for between two sentences."""
     found = {lang: _catalogue(app.root_path, name) for lang, name in CATALOGUE.items()}
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
@@ -20,6 +20,12 @@ def install(app: Flask) -> None:
         lambda one, many, count: found[current()].ungettext(one, many, count),  # noqa: PLW0108 - as above
         newstyle=True,
     )
+    app.jinja_env.globals["gap"] = lambda: gap(current())
+
+
+def gap(lang: Lang) -> str:
+    """What stands between two sentences: Chinese leaves no blank after a full stop, which is as wide as a letter."""
+    return " " if lang is Lang.EN else ""
 
 
 @cache

@@ -77,6 +77,12 @@ def test_a_screen_is_one_document_for_a_strict_policy(name: str, template: str, 
     assert f'<html lang="{lang}">' in html
 
 
+@pytest.mark.parametrize("lang", TRANSLATED)
+@EVERY_SCREEN
+def test_chinese_sentences_follow_each_other_without_a_blank(name: str, template: str, shown: Page, lang: Lang) -> None:
+    assert re.findall(r"[。？！]\s+[\u3400-\u9fff]", drawn(name, lang)) == []
+
+
 @EVERY_SCREEN
 def test_names_from_outside_are_text(name: str, template: str, shown: Page) -> None:
     bad = "<img src=x onerror=alert(1)>'\"&"
