@@ -1,4 +1,4 @@
-"""Commands for the person who must look: `review list`, `close`, `refund` and `accept`."""
+"""Commands for the person who must look: `review list`, `close`, `refund`, `resend` and `accept`."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -94,6 +94,16 @@ def refund(session_id: str, reason: str) -> None:
     with _in_plain_words(session_id), joined.sessions() as db:
         amount = reviews.give_back_what_is_held(db, joined.terms, session_id, reason=reason, now=joined.clock())
     click.echo(f"{amount} minor units of {session_id} are on their way back; the merchant hears how it ends.")
+
+
+@review.command("resend")
+@_decides
+def resend(session_id: str, reason: str) -> None:
+    """Send a refund that got no answer eight times once more, under its own number."""
+    joined = parts()
+    with _in_plain_words(session_id), joined.sessions() as db:
+        number = reviews.send_again(db, session_id, reason=reason, now=joined.clock())
+    click.echo(f"{number} refund(s) of {session_id} will be sent once more, unless QFPay's books show them now.")
 
 
 @review.command("accept")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from checkout.domain.errors import NotFound, Refused
 from checkout.domain.lifecycle import RefundStatus, Role, SessionStatus, public_status
-from checkout.domain.refunding import NOTHING_LEFT
+from checkout.domain.refunding import MOST_TRIES, NOTHING_LEFT
 from checkout.services.chronicle import OPERATOR, WORKER, Detail, write_down
 from checkout.services.events import announce
 from checkout.services.refunds import reserve
@@ -142,6 +142,24 @@ def give_back_what_is_held(
     _close(db, terms, session_id, now)
     _decided(db, session_id, {"decision": "refunded", "amount": amount, "reason": reason}, actor, now)
     return amount
+
+
+def send_again(db: Session, session_id: str, *, reason: str, now: datetime, actor: str = OPERATOR) -> int:
+    """Let refunds that were sent as often as they may be, and are still unknown, be sent once more; commit; how many.
+
+    Under their own numbers, once the gateway's records have been asked and do not show them. Raises NotFound, and
+    Refused when there is none.
+    """
+    _locked_payments(db, session_id)
+    given_up = update(Refund).where(
+        Refund.session_id == session_id, Refund.status == RefundStatus.UNKNOWN, Refund.tries >= MOST_TRIES
+    )
+    again = given_up.values(tries=MOST_TRIES - 1, next_at=now).returning(Refund.id)
+    number = len(db.scalars(again.execution_options(synchronize_session=False)).all())
+    if not number:
+        raise Refused("no refund of it was sent as often as it may be and is still unknown")
+    _decided(db, session_id, {"decision": "sent_again", "refunds": number, "reason": reason}, actor, now)
+    return number
 
 
 def accept_late_money(

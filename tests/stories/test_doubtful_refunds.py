@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from checkout.domain.lifecycle import RefundStatus
+from checkout.domain.refunding import MOST_TRIES
 from checkout.services.enquiries import Asking, Lanes
 from checkout.services.returning import move_next_refund
 from checkout.store.models import Refund
@@ -15,6 +16,7 @@ from sandbox import Scenario, Trouble
 from tests.hostile.tricks import gateway_answers, gateway_refuses, meanwhile, mount
 from tests.stories.cast import Merchant, World
 from tests.stories.test_refunds import LOST, QUERY, REFUND, asks, does_the_next_refund_and_says, pay, read
+from tests.stories.test_reviews import decides, run, written
 
 DOUBTFUL = ("1125", "1146", "1262", "1264", "1296", "1297")
 
@@ -184,3 +186,41 @@ def test_the_number_of_one_that_got_no_answer_for_an_hour_is_never_given_up(
     world.passes(90 * 60, step=10)
     assert (read(bo, asked)["status"], bo.reads(paid)["review_reason"]) == ("pending", "refund_unknown")
     mount(world, world.sandbox)
+
+
+def test_a_refund_that_got_no_answer_eight_times_is_sent_once_more_when_a_person_says_so(
+    world: World, bo: Merchant, paid: dict[str, Any]
+) -> None:
+    world.ledger.inject(REFUND, Trouble.HTTP_500, MOST_TRIES + 1)
+    asked = asks(bo, paid, amount=3000)
+    assert run(world, "resend", paid["id"], "--reason", "too early").exit_code == 1
+    world.passes(2 * 3600, step=20)
+    assert (bo.reads(paid)["review_reason"], len(world.ledger.calls(REFUND))) == ("refund_unknown", MOST_TRIES)
+
+    decides(world, "resend", paid)
+    world.passes(900, step=15)
+    assert (read(bo, asked)["status"], len(world.ledger.calls(REFUND))) == ("pending", MOST_TRIES + 1), "once, no more"
+    decides(world, "resend", paid)
+    world.passes(30)
+    assert read(bo, asked)["status"] == "succeeded"
+    assert len({call.params["out_trade_no"] for call in world.ledger.calls(REFUND)}) == 1
+    refused = run(world, "resend", paid["id"], "--reason", "again")
+    assert (refused.exit_code, "still unknown" in refused.output) == (1, True)
+    decides(world, "close", paid)
+    assert written(world, paid["id"])[-3:] == [("operator", "review_decided")] * 3
+
+
+def test_one_that_was_made_all_the_same_is_found_and_not_sent_once_more(
+    world: World, bo: Merchant, paid: dict[str, Any]
+) -> None:
+    shows_no_refunds(world)
+    world.next(Scenario.LOST_ANSWER)
+    asked = asks(bo, paid, amount=3000)
+    world.works()
+    world.ledger.inject(REFUND, Trouble.HTTP_500, 100)
+    world.passes(2 * 3600, step=20)
+    sent = len(world.ledger.calls(REFUND))
+    mount(world, world.sandbox)
+    decides(world, "resend", paid)
+    world.passes(30)
+    assert (read(bo, asked)["status"], len(world.ledger.calls(REFUND))) == ("succeeded", sent)
