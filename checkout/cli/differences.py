@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import click
@@ -14,6 +14,7 @@ from checkout.domain.errors import Invalid, NotFound, Refused
 from checkout.domain.money import to_text
 from checkout.gateway.months import day_of
 from checkout.services import differences
+from checkout.services.comparing import SETTLING
 from checkout.services.enquiries import Asking, Lanes
 from checkout.services.reconciling import Reconciled, last_days, merchants_on, reconcile_day
 from checkout.services.recovering import recover as recover_books
@@ -32,7 +33,12 @@ def reconcile(day: str | None, as_json: bool) -> None:
     logs.to_stderr()
     joined = parts()
     days = last_days(joined.clock()) if day is None else (_day(day, joined.clock()),)
-    done = [reconcile_day(_asking(joined), merchant_id, one) for one in days for merchant_id in _merchants(joined, one)]
+    settling = SETTLING if day is None else timedelta(0)  # who asks about today wants to hear of now, too
+    done = [
+        reconcile_day(_asking(joined), merchant_id, one, settling=settling)
+        for one in days
+        for merchant_id in _merchants(joined, one)
+    ]
     if as_json:
         click.echo(json.dumps({"days": [_as_dict(one) for one in done]}))
     else:

@@ -12,6 +12,8 @@ BETWEEN = timedelta(seconds=5)  # QFPay wants some seconds between partial refun
 NOTHING_LEFT = frozenset({"1125", "1262", "1264"})
 # These say later, and are certain: nothing was booked, and `waits_until` knows until when.
 LATER = frozenset({"1265", "1269"})
+PATIENCE = timedelta(days=1)  # then a person is told that nobody knows yet, or that it could not be sent
+UNTIL_STUCK = timedelta(minutes=15)  # one whose outcome stays open holds up other refunds of its payment so long
 NOT_FOUND_FOR = timedelta(minutes=5)  # so long must enquiries miss a refund before its number is sent again
 
 
@@ -39,12 +41,12 @@ def waits_until(code: str, now: datetime, tries: int) -> datetime | None:
 
 
 def may_be_there(code: str, klass: str) -> bool:
-    """Whether a refusal leaves open what the channel did, as under maintenance or when a bank is busy.
+    """Whether a refusal leaves open what the channel did, as under maintenance, when a bank is busy or states clash.
 
     An enquiry must tell before the number is sent again (qfpay.md section 7: "retry after query", "new after query"),
     and no other number may take its place.
     """
-    return klass in {"retry", "new"} and code not in LATER
+    return klass in {"retry", "new", "state"} and code not in LATER
 
 
 def was_refused(code: str, klass: str, tries: int) -> bool:

@@ -22,6 +22,7 @@ from checkout.services.refunds import book_done_refund
 from checkout.services.statements import Told
 from checkout.services.words import Said
 from checkout.store.models import Attempt, Payment, Refund, TradeNo
+from checkout.store.numbers import storable
 from checkout.store.oversight import Difference
 from checkout.store.retrying import given_up
 
@@ -123,8 +124,7 @@ def _strange(outcome: Comparison, kind: str, told: Told) -> None:
 
 def reserve_number(outcome: Comparison, number: str, owner_id: str) -> bool:
     """Take a number that the gateway has seen and we have not, for good. False: it is taken. Commits nothing."""
-    storable = 1 <= len(number) <= 128 and number.isascii() and number.isprintable()
-    if not storable or outcome.db.get(TradeNo, number) is not None:
+    if not storable(number, 128) or outcome.db.get(TradeNo, number) is not None:
         return False
     row = TradeNo(number=number, kind=LOST, owner_id=owner_id, created_at=outcome.asking.clock())
     row.merchant_id = outcome.merchant_id

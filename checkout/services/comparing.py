@@ -1,11 +1,11 @@
 """Comparing our books with the gateway's, both ways: what it holds and we do not is heard, all else is written down."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from checkout.domain.lifecycle import RefundStatus
@@ -18,6 +18,7 @@ from checkout.services.statements import Reader, Span, Told
 from checkout.store.models import Merchant, Payment, Refund
 
 A_DAY = timedelta(days=1)
+SETTLING = timedelta(minutes=10)  # the gateway may list later what it has said in an answer or a notification
 
 
 def compare(reader: Reader, merchant_id: str, span: Span, *, restored: bool = False) -> Comparison:
@@ -29,7 +30,7 @@ def compare(reader: Reader, merchant_id: str, span: Span, *, restored: bool = Fa
     """
     outcome = Comparison(reader.db, reader.asking, merchant_id, _twins(reader.db, merchant_id))
     told = reader.statement(span.windows)
-    payments, refunds = _ours(reader.db, merchant_id, span)
+    payments, refunds = _ours(reader.db, merchant_id, span, min(span.settled_by, reader.asking.clock() - SETTLING))
     refunds = [refund for refund in refunds if not has_invented_number(refund)]  # it cannot be asked about
     around = windows_between(span.start - A_DAY, max(span.end, min(span.end + A_DAY, reader.asking.clock())))
     told += reader.about(_not_listed(payments, refunds, told), around)
@@ -64,18 +65,23 @@ def _refunded(told: Sequence[Told]) -> Iterator[str]:
     return (one.record.syssn for one in told if one.refunded)
 
 
-def _ours(db: Session, merchant_id: str, span: Span) -> tuple[Sequence[Payment], Sequence[Refund]]:
-    """What we booked in this span, by the same moment as the gateway's own: when its record was made."""
+def _ours(db: Session, merchant_id: str, span: Span, listed_by: datetime) -> tuple[Sequence[Payment], Sequence[Refund]]:
+    """What we booked in this span, by the same moment as the gateway's own: when its record was made.
+
+    Without what the gateway has not listed yet, and need not have listed by then.
+    """
+    listed = or_(Payment.proof == "enquiry", Payment.confirmed_at.is_not(None), Payment.created_at <= listed_by)
     made = func.coalesce(Payment.system_at, Payment.paid_at, Payment.created_at)
     payments = select(Payment).where(
-        Payment.merchant_id == merchant_id, made >= span.start, made < span.end, Payment.created_at <= span.settled_by
-    )
+        Payment.merchant_id == merchant_id, made >= span.start, made < span.end, Payment.created_at <= span.settled_by,
+        listed,
+    )  # fmt: skip
     refunds = select(Refund).where(
         Refund.merchant_id == merchant_id,
         Refund.status == RefundStatus.SUCCEEDED,
         Refund.sent_at >= span.start,
         Refund.sent_at < span.end,
-        Refund.sent_at <= span.settled_by,
+        Refund.sent_at <= listed_by,
     )
     found = db.scalars(payments).all(), db.scalars(refunds).all()
     db.commit()

@@ -20,7 +20,7 @@ from checkout.services.refunds import take_from_what_is_left
 from checkout.services.terms import Terms
 from checkout.store.models import Payment, Refund, TradeNo
 from checkout.store.moves import lock_session, touch_session
-from checkout.store.numbers import write_with_its_number
+from checkout.store.numbers import storable, write_with_its_number
 from checkout.store.oversight import Difference
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def hear_refunds(db: Session, terms: Terms, merchant_id: str, records: Sequence[
 
 def _is_ours(db: Session, merchant_id: str, record: Record) -> bool:
     ours = select(Refund.id).where(Refund.merchant_id == merchant_id, Refund.out_trade_no == record.out_trade_no)
-    return _storable(record.out_trade_no, 128) and db.scalar(ours) is not None
+    return storable(record.out_trade_no, 128) and db.scalar(ours) is not None
 
 
 def book_portal_refund(db: Session, terms: Terms, merchant_id: str, record: Record, now: datetime) -> Portal:
@@ -62,7 +62,7 @@ def book_portal_refund(db: Session, terms: Terms, merchant_id: str, record: Reco
     IntegrityError when another process is booking it at this moment.
     """
     origin = record.orig_syssn or ""
-    if not _storable(origin, 64):
+    if not storable(origin, 64):
         return Portal.STRANGE
     payment = db.scalar(select(Payment).where(Payment.merchant_id == merchant_id, Payment.syssn == origin))
     if payment is None:
@@ -80,7 +80,7 @@ def book_what_went_back(db: Session, terms: Terms, payment: Payment, record: Rec
 
     Takes, books and raises as above; what exceeds is the caller's to write down.
     """
-    if not (record.amount and record.code == DONE and _storable(record.syssn, 64)):
+    if not (record.amount and record.code == DONE and storable(record.syssn, 64)):
         return Portal.STRANGE
     merchant_id = payment.merchant_id
     lock_session(db, payment.session_id)
@@ -237,12 +237,8 @@ def _free_number(db: Session, refund_id: str, record: Record) -> str:
     """Its own number when it has one that nobody used; the portal may give none, or the payment's."""
     wishes = (record.out_trade_no, *_inventions(refund_id, record.syssn))
     taken = select(func.count()).select_from(TradeNo)
-    return next(wish for wish in wishes if _storable(wish, 128) and not db.scalar(taken.where(TradeNo.number == wish)))
+    return next(wish for wish in wishes if storable(wish, 128) and not db.scalar(taken.where(TradeNo.number == wish)))
 
 
 def _inventions(refund_id: str, syssn: str) -> tuple[str, str]:
     return f"portal_{syssn}", f"portal_{refund_id}"
-
-
-def _storable(text: str, longest: int) -> bool:
-    return 1 <= len(text) <= longest and text.isascii() and text.isprintable()

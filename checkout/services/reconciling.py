@@ -14,7 +14,7 @@ from checkout.crash_points import crash_point
 from checkout.domain.errors import GatewayError
 from checkout.domain.vault import CannotOpen
 from checkout.gateway.months import day_of, midnight
-from checkout.services.comparing import compare
+from checkout.services.comparing import SETTLING, compare
 from checkout.services.enquiries import Asking
 from checkout.services.statements import Reader, Span
 from checkout.store.models import Merchant
@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 
 A_DAY = timedelta(days=1)
 AFTER_MIDNIGHT = timedelta(minutes=90)  # QFPay's own night, and the last codes' enquiries, are over by then
-SETTLING = timedelta(minutes=10)  # what is younger is left to the ordinary enquiries
 LEASE = timedelta(minutes=30)
 LONGEST_PAUSE = timedelta(hours=6)
 
@@ -56,14 +55,20 @@ def last_days(now: datetime) -> tuple[date, date]:
 
 
 def reconcile_day(
-    asking: Asking, merchant_id: str, day: date, *, patience: Callable[[float], object] = time.sleep
+    asking: Asking,
+    merchant_id: str,
+    day: date,
+    *,
+    settling: timedelta = SETTLING,
+    patience: Callable[[float], object] = time.sleep,
 ) -> Reconciled:
     """Compare one merchant's Hong Kong day with the gateway's books, and note how it went. Safe to repeat, any day.
 
-    A gateway that gives no answer is trouble, no exception.
+    What is younger than `settling` is left to the ordinary enquiries. A gateway that gives no answer is trouble, no
+    exception.
     """
     now = asking.clock()
-    span = Span(midnight(day), min(midnight(day + A_DAY), now), now - SETTLING)
+    span = Span(midnight(day), min(midnight(day + A_DAY), now), now - settling)
     with asking.sessions() as db:
         done = look(db, asking, merchant_id, span, day=day, patience=patience)
         crash_point("reconciliation.compared")

@@ -18,7 +18,7 @@ from checkout.gateway.client import (
     Says,
     Unknown,
 )
-from checkout.gateway.codes import look_up
+from checkout.gateway.codes import NUMBER_USED, Class, look_up
 from checkout.services import portal_refunds, reviews, words
 from checkout.services.enquiries import Asking
 from checkout.services.events import announce
@@ -59,17 +59,23 @@ def record(db: Session, asking: Asking, refund: Refund, outcome: RefundOutcome, 
             _refused(db, asking, refund, code, now)
         case NotSent(reason=reason):
             log.warning("refund not sent: %s", reason, extra={"refund": refund.id})
+            _call_after_a_day(db, asking, refund, since=refund.created_at, now=now, because="refund_unsent")
             again = refunding.after_no_answer(now, since=refund.created_at)
             move_refund(db, refund.id, RefundStatus.RESERVED, next_at=again, tries=Refund.tries - 1)
         case Unknown(reason=reason, raw=raw, code=said):
             log.warning("refund outcome unknown: %s", reason, extra={"refund": refund.id})
             if raw:
                 _keep(db, asking, refund, raw, now)
-            heard = {"failure_code": said} if said in refunding.NOTHING_LEFT else {}
+            heard = {"failure_code": said} if _refuses(said) else {}
             move_refund(db, refund.id, RefundStatus.UNKNOWN, next_at=now + refunding.BETWEEN, **heard)
     crash_point("refund.before_result")
     db.commit()
     crash_point("refund.recorded")
+
+
+def _refuses(code: str) -> bool:
+    """Whether an answer that leaves the outcome open is a no at all: its number may have been used before, by it."""
+    return code in refunding.NOTHING_LEFT or (look_up(code).klass is Class.STATE and code not in NUMBER_USED)
 
 
 def _refused(db: Session, asking: Asking, refund: Refund, code: str, now: datetime) -> None:
@@ -81,15 +87,16 @@ def _refused(db: Session, asking: Asking, refund: Refund, code: str, now: dateti
         _fail(db, asking, refund, code, now)
 
 
-def _fail(db: Session, asking: Asking, refund: Refund, code: str, now: datetime) -> None:
+def _fail(
+    db: Session, asking: Asking, refund: Refund, code: str, now: datetime, *, went_back_otherwise: bool = False
+) -> None:
     if not move_refund(db, refund.id, RefundStatus.FAILED, next_at=None, failure_code=code):
         return
     give_back(db, refund)
     touch_session(db, refund.session_id)
     announce(db, asking.terms, refund.session_id, "refund.failed", now, about=refund.id)
     # Nobody asked for it, a week had too little takings, or the ledgers disagree: a person must look.
-    # Where nothing was left, all of it has gone back another way: then there is nothing to look at.
-    if code not in refunding.NOTHING_LEFT and (refund.cause != "merchant" or code in {"1269", "1272"}):
+    if not went_back_otherwise and (refund.cause != "merchant" or code in {"1269", "1272"}):
         reviews.open_review(db, asking.terms, refund.session_id, f"refund_{refund.cause}", now)
 
 
@@ -108,13 +115,13 @@ def hear(db: Session, asking: Asking, refund: Refund, answers: list[Enquiry], no
         return
     if done := next((record for record in ours if record.code == DONE), None):
         book_done_refund(db, asking.terms, refund, done.syssn, now)
-    elif failed := next((record for record in ours if record.says in (Says.FAILED, Says.CLOSED)), None):
-        _fail(db, asking, refund, failed.code, now)
+    elif ours and all(record.says in (Says.FAILED, Says.CLOSED) for record in ours):
+        _fail(db, asking, refund, ours[0].code, now)
     elif ours:
         again = refunding.after_no_answer(now, since=refund.created_at)
-        later(db, refund, again, missing_since=None)
+        wait(db, asking, refund, again, now, missing_since=None)
     elif overtaken_in_the_portal:
-        _fail(db, asking, refund, refund.failure_code or "", now)
+        _fail(db, asking, refund, refund.failure_code or "", now, went_back_otherwise=True)
         portal_refunds.book_what_exceeded(db, asking.terms, refund.payment_id, now)
     elif any(record.kind == "refund" and record.code == DONE for record in records):
         # Under our number another amount went back: sent again it would be refused, and never settled by itself.
@@ -141,6 +148,24 @@ def _missing(db: Session, asking: Asking, refund: Refund, now: datetime) -> None
         later(db, refund, now + timedelta(days=1))
     else:
         move_refund(db, refund.id, RefundStatus.RESERVED, next_at=now)
+
+
+def wait(
+    db: Session, asking: Asking, refund: Refund, next_at: datetime, now: datetime, **values: datetime | None
+) -> None:
+    """As `later`; and when this has gone on for a day, a person is told (safety.md I9)."""
+    if refund.status is not RefundStatus.RESERVED:
+        _call_after_a_day(db, asking, refund, since=refund.sent_at or refund.created_at, now=now)
+    elif refund.failure_code not in refunding.LATER:
+        _call_after_a_day(db, asking, refund, since=refund.created_at, now=now, because="refund_unsent")
+    later(db, refund, next_at, **values)
+
+
+def _call_after_a_day(
+    db: Session, asking: Asking, refund: Refund, *, since: datetime, now: datetime, because: str = "refund_unknown"
+) -> None:
+    if now - since >= refunding.PATIENCE:
+        reviews.open_review_once(db, asking.terms, refund.session_id, because, now)
 
 
 def later(db: Session, refund: Refund, next_at: datetime, **values: datetime | None) -> None:

@@ -20,7 +20,7 @@ from checkout.services.snapshots import refund_snapshot
 from checkout.services.terms import Terms
 from checkout.store.models import CheckoutSession, Merchant, Payment, Refund
 from checkout.store.moves import lock_session, move_refund, touch_session
-from checkout.store.numbers import write_with_its_number
+from checkout.store.numbers import storable, write_with_its_number
 
 
 def request_refund(
@@ -125,7 +125,8 @@ def take_from_what_is_left(db: Session, payment_id: str, amount: int) -> bool:
 def book_done_refund(db: Session, terms: Terms, refund: Refund, syssn: str, now: datetime) -> bool:
     """The gateway shows a refund of ours as done. True for the one caller that writes it down. Commits nothing."""
     lock_session(db, refund.session_id)
-    if not move_refund(db, refund.id, RefundStatus.SUCCEEDED, next_at=None, syssn=syssn, failure_code=None):
+    named = syssn if storable(syssn, 64) else ""  # the money is on its way, whatever they call it
+    if not move_refund(db, refund.id, RefundStatus.SUCCEEDED, next_at=None, syssn=named, failure_code=None):
         return False
     touch_session(db, refund.session_id)
     announce(db, terms, refund.session_id, "refund.succeeded", now, about=refund.id)

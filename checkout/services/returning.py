@@ -65,10 +65,8 @@ def _after_its_siblings(db: Session, refund: Refund, now: datetime) -> datetime 
             Refund.payment_id == refund.payment_id, Refund.id != refund.id, Refund.sent_at.is_not(None)
         )
     ).all()
-    recently = now - refunding.BETWEEN
-    busy = any(
-        status in REFUND_IN_FLIGHT or (sent_at is not None and sent_at > recently) for status, sent_at in siblings
-    )
+    waits = dict.fromkeys(REFUND_IN_FLIGHT, refunding.UNTIL_STUCK)
+    busy = any(sent_at and now - sent_at < waits.get(status, refunding.BETWEEN) for status, sent_at in siblings)
     return now + refunding.BETWEEN if busy else None
 
 
@@ -80,7 +78,7 @@ def _send(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool:
     try:
         calls.permit(db, asking.terms, gateway.budget_key, Use.REFUND, asking.clock)
     except NotNow as reason:
-        refund_news.later(db, refund, reason.until)
+        refund_news.wait(db, asking, refund, reason.until, now)
         db.commit()
         return True
     lock_session(db, refund.session_id)  # another process may be sending its sibling at this moment
@@ -128,7 +126,7 @@ def _gateway(db: Session, asking: Asking, refund: Refund, merchant: Merchant, no
         return asking.gateways.of(merchant)
     except CannotOpen:
         log.exception("the client key cannot be opened", extra={"merchant": merchant.id})
-        refund_news.later(db, refund, now + timedelta(hours=1))
+        refund_news.wait(db, asking, refund, now + timedelta(hours=1), now)
         db.commit()
         return None
 
@@ -161,7 +159,7 @@ def _enquire(db: Session, asking: Asking, refund: Refund, now: datetime) -> bool
     except GatewayError as error:
         log.warning("enquiry about a refund got no answer: %s", error, extra={"refund": refund.id})
         again = refunding.after_no_answer(asking.clock(), since=refund.sent_at or refund.created_at)
-        refund_news.later(db, refund, again)
+        refund_news.wait(db, asking, refund, again, asking.clock())
         db.commit()
         return True
     crash_point("refund.enquired")

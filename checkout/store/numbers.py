@@ -17,3 +17,8 @@ def write_with_its_number(db: Session, row: Attempt | Refund) -> None:
     db.flush()
     db.add(row)
     db.flush()
+
+
+def storable(text: str, longest: int) -> bool:
+    """Whether our columns, PostgreSQL's too, hold what the gateway calls something, letter for letter."""
+    return 1 <= len(text) <= longest and text.isascii() and text.isprintable()
