@@ -1,4 +1,4 @@
-"""Commands for the person who must look: `review list`, `close`, `refund`, `resend` and `accept`."""
+"""Commands for the person who must look: `review list`, `close`, `refund`, `resend`, `fail` and `accept`."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -104,6 +104,16 @@ def resend(session_id: str, reason: str) -> None:
     with _in_plain_words(session_id), joined.sessions() as db:
         number = reviews.send_again(db, session_id, reason=reason, now=joined.clock())
     click.echo(f"{number} refund(s) of {session_id} will be sent once more, unless QFPay's books show them now.")
+
+
+@review.command("fail")
+@_decides
+def fail(session_id: str, reason: str) -> None:
+    """End a refund that QFPay says it never made: its money can be refunded again. Only after a day."""
+    joined = parts()
+    with _in_plain_words(session_id), joined.sessions() as db:
+        number = reviews.fail_refunds(db, joined.terms, session_id, reason=reason, now=joined.clock())
+    click.echo(f"{number} refund(s) of {session_id} have failed; the merchant is told.")
 
 
 @review.command("accept")

@@ -10,15 +10,15 @@ from sqlalchemy.orm import Session
 
 from checkout.domain.errors import NotFound, Refused
 from checkout.domain.lifecycle import RefundStatus, Role, SessionStatus, public_status
-from checkout.domain.refunding import MOST_TRIES, NOTHING_LEFT
+from checkout.domain.refunding import MOST_TRIES, NOTHING_LEFT, PATIENCE
 from checkout.services.chronicle import OPERATOR, WORKER, Detail, write_down
 from checkout.services.events import announce
-from checkout.services.refunds import reserve
+from checkout.services.refunds import give_back, reserve
 from checkout.services.snapshots import rfc3339
 from checkout.services.terms import Terms
 from checkout.services.twins import notice_twins
 from checkout.store.models import CheckoutSession, Event, Payment, Refund
-from checkout.store.moves import lock_session, move_session
+from checkout.store.moves import lock_session, move_refund, move_session, touch_session
 from checkout.store.oversight import Difference
 
 log = logging.getLogger(__name__)
@@ -160,6 +160,32 @@ def send_again(db: Session, session_id: str, *, reason: str, now: datetime, acto
         raise Refused("no refund of it was sent as often as it may be and is still unknown")
     _decided(db, session_id, {"decision": "sent_again", "refunds": number, "reason": reason}, actor, now)
     return number
+
+
+def fail_refunds(
+    db: Session, terms: Terms, session_id: str, *, reason: str, now: datetime, actor: str = OPERATOR
+) -> int:
+    """QFPay has told a person that these were never made: free what they reserve, end the review, commit; how many.
+
+    Time alone never fails a refund (safety.md I9), and no person does before a day. Raises NotFound, and Refused when
+    there is none.
+    """
+    _locked_payments(db, session_id)
+    since = func.coalesce(Refund.sent_at, Refund.created_at)
+    stuck = select(Refund).where(
+        Refund.session_id == session_id, Refund.status == RefundStatus.UNKNOWN, since <= now - PATIENCE
+    )
+    refunds = db.scalars(stuck.order_by(Refund.id).execution_options(populate_existing=True)).all()
+    for refund in refunds:
+        if move_refund(db, refund.id, RefundStatus.FAILED, next_at=None, failure_code="operator"):
+            give_back(db, refund)
+            announce(db, terms, session_id, "refund.failed", now, about=refund.id)
+    if not refunds:
+        raise Refused("it has no refund that was sent and that nobody knows of for a day")
+    touch_session(db, session_id)
+    _close(db, terms, session_id, now)
+    _decided(db, session_id, {"decision": "failed", "refunds": len(refunds), "reason": reason}, actor, now)
+    return len(refunds)
 
 
 def accept_late_money(

@@ -4,7 +4,9 @@ import json
 from datetime import datetime
 
 import pytest
+from sqlalchemy import update
 
+from checkout.store.models import Payment
 from checkout.store.oversight import Difference
 from sandbox import Trouble, portal_refund
 from tests.stories.cast import Merchant, World
@@ -112,6 +114,33 @@ def test_the_command_lists_differences_and_an_operator_closes_one(world: World, 
     assert "resolved: the shop's old till" in run(world, "difference", "list", "--all").stdout
     again = run(world, "reconcile", "--day", "2026-03-10", "--json")
     assert (again.exit_code, len(json.loads(again.stdout)["days"][0]["differences"])) == (0, 1)
+
+
+def test_who_asks_about_today_hears_of_the_last_minutes_too(world: World, bo: Merchant) -> None:
+    session = pay(world, bo)
+    pays_elsewhere(world, bo)
+    later(world, seconds=1)
+    change(world, "DELETE FROM record WHERE out_trade_no = :number", number=world.attempt(session).out_trade_no)
+    told = run(world, "reconcile", "--day", "2026-03-10")
+    assert told.exit_code == 1
+    assert "payment_unknown  Elsewhere1" in told.stdout
+    assert f"payment_missing_at_gateway  {world.attempt(session).out_trade_no}" in told.stdout
+    assert bo.reads(session)["review"] is True
+
+
+def test_what_only_a_notification_vouches_for_may_be_listed_later(world: World, bo: Merchant) -> None:
+    def is_proven_by(proof: str) -> None:
+        with world.parts.sessions() as db:
+            db.execute(update(Payment).values(proof=proof))
+            db.commit()
+
+    session = pay(world, bo)
+    is_proven_by("notification")
+    change(world, "DELETE FROM record WHERE out_trade_no = :number", number=world.attempt(session).out_trade_no)
+    assert run(world, "reconcile", "--day", "2026-03-10").exit_code == 0
+    later(world, minutes=11)
+    assert run(world, "reconcile", "--day", "2026-03-10").exit_code == 1
+    is_proven_by("enquiry")
 
 
 def test_the_command_says_when_the_gateway_does_not_answer(world: World, bo: Merchant) -> None:
