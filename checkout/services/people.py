@@ -145,6 +145,7 @@ def _set_password(db: Session, person: Person, digest: str, now: datetime, *, fi
     if db.execute(changed.execution_options(synchronize_session=False)).first() is None:
         return False
     end_all_of(db, person.id)
+    invitations.end(db, person.id, None)  # a link to set another one that somebody may have found
     _write(db, f"person/{person.id}", "password_set", person.id, details={}, now=now)
     return True
 

@@ -248,6 +248,15 @@ def test_a_link_for_a_forgotten_password_opens_no_shop(world: World, owner: Cler
     assert not works_for(hers, cy)
 
 
+def test_a_found_link_sets_no_password_after_its_person_has_set_one(world: World, owner: Clerk) -> None:
+    link = re.findall(r"/merchant/invitation/[\w-]+", operates(world, "invite", "--email", owner.email).output)[0]
+    owner.opens("/merchant/me")
+    assert owner.sends("/merchant/me/password", password=ANOTHER).status_code == 303
+    owner.invitation = link
+    assert owner.arrives("a password of whoever found it").status_code == 404
+    assert owner.signs_in(ANOTHER).status_code == 303
+
+
 def test_the_operator_makes_a_lost_link_anew_for_one_shop(world: World, bo: Merchant, owner: Clerk, cy: Clerk) -> None:
     def lost(*more: str) -> tuple[int, str]:
         told = operates(world, "invite", "--email", EVE, *more)
