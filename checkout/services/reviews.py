@@ -19,10 +19,12 @@ from checkout.services.terms import Terms
 from checkout.services.twins import notice_twins
 from checkout.store.models import CheckoutSession, Event, Payment, Refund
 from checkout.store.moves import lock_session, move_refund, move_session, touch_session
-from checkout.store.oversight import Difference
+from checkout.store.oversight import AuditEntry, Difference
 
 log = logging.getLogger(__name__)
 
+# What is found later may explain these, and then closes the review.
+EXPLAINED = frozenset({"number_used", "payment_returned", "returned_elsewhere", "refund_exceeds", "refund_unknown"})
 ENDED_UNPAID = frozenset({SessionStatus.EXPIRED, SessionStatus.CANCELLED})
 
 
@@ -38,12 +40,30 @@ def open_review(db: Session, terms: Terms, session_id: str, reason: str, now: da
     """Flag the session, once, and tell the merchant. The first reason stays. Commits nothing."""
     version = _flag(db, session_id, reason, only_if=CheckoutSession.review.is_(None))
     if version is None:
+        _note_another(db, session_id, reason, now)
         return False
     log.error("session needs review: %s", reason, extra={"session": session_id})
     # With its version: what was closed may open again for the same reason, and that is news.
     announce(db, terms, session_id, "checkout_session.review_opened", now, about=f"{reason}:{version}")
     write_down(db, actor=WORKER, action="review_opened", subject=session_id, details={"because": reason}, now=now)
     return True
+
+
+def _note_another(db: Session, session_id: str, reason: str, now: datetime) -> None:
+    """Under review already, for something else perhaps: what nothing will explain by itself must not go with it."""
+    flagged = db.scalar(select(CheckoutSession.review).where(CheckoutSession.id == session_id))
+    if reason != flagged and reason not in EXPLAINED and reason not in _other_reasons(db, session_id):
+        log.error("session needs review: %s", reason, extra={"session": session_id})
+        details = {"because": reason}
+        write_down(db, actor=WORKER, action="review_reason_added", subject=session_id, details=details, now=now)
+
+
+def _other_reasons(db: Session, session_id: str) -> list[str]:
+    """Those that came after the one for which the review was opened."""
+    its = AuditEntry.subject == session_id
+    opened = select(func.max(AuditEntry.id)).where(its, AuditEntry.action == "review_opened").scalar_subquery()
+    added = select(AuditEntry.details).where(its, AuditEntry.action == "review_reason_added", AuditEntry.id > opened)
+    return [details["because"] for details in db.scalars(added)]
 
 
 def explain_review(db: Session, terms: Terms, session_id: str, reason: str, now: datetime) -> bool:
@@ -53,6 +73,8 @@ def explain_review(db: Session, terms: Terms, session_id: str, reason: str, now:
     """
     flagged = db.scalar(select(CheckoutSession.review).where(CheckoutSession.id == session_id)) == reason
     if not flagged or any(db.scalar(select(query.exists())) for query in _reasons_to_look(session_id)):
+        return False
+    if _other_reasons(db, session_id):
         return False
     return _close(db, terms, session_id, now)
 

@@ -7,13 +7,17 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from checkout.domain.signing import sign_notification
 from checkout.services import reviews
 from checkout.services.chronicle import broken_links
 from checkout.store.models import CheckoutSession, Event
 from checkout.store.oversight import AuditEntry
-from sandbox import Scenario
-from tests.hostile.tricks import meanwhile
+from sandbox import Scenario, portal_refund
+from tests.hostile.tricks import gateway_answers, meanwhile, mount
 from tests.stories.cast import Merchant, World
+from tests.stories.nights import QUERY, later, reconciles
+from tests.stories.test_notifications import KEY, body_for, post
+from tests.stories.test_refunds import pay
 
 WHY = "spoke with Ada on the phone"
 
@@ -284,3 +288,30 @@ def test_old_reviews_come_first(world: World, bo: Merchant) -> None:
     with world.parts.sessions() as db:
         db.execute(update(CheckoutSession).values(review=None))
         db.commit()
+
+
+def test_a_review_that_is_explained_does_not_take_another_reason_with_it(world: World, bo: Merchant) -> None:
+    session = pay(world, bo)
+    number = world.attempt(session).out_trade_no
+
+    def notice(**changes: Any) -> None:
+        body = body_for(number, **changes)
+        assert post(world, bo, body, sign_notification(body, KEY)).data == b"SUCCESS"
+        world.passes(5)
+
+    gateway_answers(world, QUERY, lambda said: said | {"data": [one | {"cancel": "3"} for one in said["data"]]})
+    notice()
+    assert bo.reads(session)["review_reason"] == "returned_elsewhere"
+    for _ in range(2):
+        notice(txamt="1", syssn="20260310000200020000000077")
+    assert written(world, session["id"])[-1] == ("worker", "review_reason_added")
+    assert [action for _, action in written(world, session["id"])].count("review_reason_added") == 1
+
+    portal_refund(world.ledger, number, 8800)
+    mount(world, world.sandbox)
+    later(world, hours=1)
+    reconciles(world, bo)
+    assert bo.reads(session)["amount_refunded"] == 8800
+    assert bo.reads(session)["review"] is True, "nobody has looked at the notification of another amount"
+    decides(world, "close", session)
+    assert bo.reads(session)["review"] is False
