@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 
 NOTICE_BYTES, FORM_BYTES = 16 * 1024, 4 * 1024
 SAFE = {"GET", "HEAD", "OPTIONS"}
-PROBES = {"platform.healthz", "platform.readyz"}  # platforms ask for these by address, not by name
+# Platforms and Prometheus ask for these by address, not by name.
+PROBES = {"platform.healthz", "platform.readyz", "metrics.metrics"}
 
 
 def refuse_foreign_hosts() -> None:

@@ -13,8 +13,8 @@ __all__ = ["database_url", "empty_books", "hooks", "inboxes", "make_world"]
 TOKEN = "t" * 24
 
 
-def reads(world: World, token: str = TOKEN) -> Any:
-    return Client(world.app).get("/metrics", base_url=PUBLIC, headers={"Authorization": f"Bearer {token}"})
+def reads(world: World, token: str = TOKEN, *, at: str = PUBLIC) -> Any:
+    return Client(world.app).get("/metrics", base_url=at, headers={"Authorization": f"Bearer {token}"})
 
 
 def figures(text: str) -> dict[str, float]:
@@ -38,6 +38,13 @@ def test_the_figures_are_those_of_the_books(make_world: Any) -> None:
     route = 'method="POST",route="/v1/checkout-sessions",status="2xx"'
     assert told[f"sampan_http_request_seconds_count{{{route}}}"] >= 2
     assert session["id"] not in reads(world).text
+
+
+@pytest.mark.parametrize("address", ["http://10.1.2.3:8000", "http://sampan.cluster.local"])
+def test_prometheus_asks_each_process_by_its_address(make_world: Any, address: str) -> None:
+    world = make_world(METRICS_TOKEN=TOKEN)
+    assert figures(reads(world, at=address).text)["sampan_database_up"] == 1
+    assert reads(world, "wrong", at=address).status_code == 404
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN + "t", "é" * 24])
