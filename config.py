@@ -215,8 +215,6 @@ def _problems(config: Config) -> list[str]:
         found.append("Set QFPAY_APP_CODE and QFPAY_CLIENT_KEY together, or neither.")
     if problem := _problem_of_rates(config.RATE_LIMITS):
         found.append(f"Set RATE_LIMITS to on, off, or figures such as api=600/minute,link=60/minute: {problem}.")
-    if config.METRICS_TOKEN and len(config.METRICS_TOKEN) < SHORTEST_TOKEN:
-        found.append(f"Set METRICS_TOKEN to a random value of {SHORTEST_TOKEN} characters or more, or unset it.")
     if not all(HOST_NAME.fullmatch(host) for host in config.PAY_URL_HOSTS):
         found.append("Set PAY_URL_HOSTS to host names only, such as alipay.com, separated by commas.")
     found += _problems_of_alipay(config)
@@ -281,6 +279,8 @@ def _refused_in_production(config: Config) -> list[str]:
         found.append("Set SECRET_KEY to a random value of 32 characters or more: ENV=production needs one.")
     if any(len(key) < SHORTEST_SECRET for key in config.SECRET_KEY):
         found.append("Set SECRET_KEY to a random value of 32 characters or more: this one is too short.")
+    if config.METRICS_TOKEN and len(config.METRICS_TOKEN) < SHORTEST_TOKEN:
+        found.append(f"Set METRICS_TOKEN to a random value of {SHORTEST_TOKEN} characters or more, or unset it.")
     if not config.PUBLIC_URL.startswith("https://"):
         found.append("Set PUBLIC_URL to an https address: ENV=production refuses http.")
     if config.on_sqlite and not config.SQLITE_IS_PERSISTENT:

@@ -76,6 +76,7 @@ def test_production_needs_four_settings() -> None:
     ({"EMBEDDED_WORKER": "0"},                      "embedded_worker", False),
     ({"EMBEDDED_WORKER": "1", "DATABASE_URL": "postgres://h/d"}, "embedded_worker", True),
     ({"DATABASE_URL": "postgres://h/d"},            "embedded_worker", False),
+    ({"METRICS_TOKEN": "short"},                    "METRICS_TOKEN", "short"),  # as a SECRET_KEY may be, at home
     ({"SQLITE_IS_PERSISTENT": "1"},                 "SQLITE_IS_PERSISTENT", True),
     ({"SOMETHING_ELSE": "x"},                       "PORT", 8000),  # other programs share the environment
 ])  # fmt: skip
@@ -92,6 +93,7 @@ def test_a_setting_is_read_as(env: dict[str, str], field: str, value: Any) -> No
     ({"DATABASE_URL": ""},                         "Set DATABASE_URL to PostgreSQL, or SQLITE_IS_PERSISTENT=1"),
     ({"DATABASE_URL": "sqlite:////data/s.db"},     "Set DATABASE_URL to PostgreSQL, or SQLITE_IS_PERSISTENT=1"),
     ({"DEBUG": "1"},                               "Unset DEBUG"),
+    ({"METRICS_TOKEN": "short"},                   "Set METRICS_TOKEN to a random value of 16 characters or more"),
     ({"SANDBOX": "1"},                             "Unset SANDBOX and DEMO_SHOP"),
     ({"DEMO_SHOP": "1"},                           "Unset SANDBOX and DEMO_SHOP"),
     ({"QFPAY_BASE_URL": "http://127.0.0.1:8000/sandbox"}, "Set QFPAY_BASE_URL to another address"),
@@ -123,7 +125,6 @@ def test_sqlite_is_welcome_in_production_on_a_disk_that_stays() -> None:
     ({"RATE_LIMITS": "api=0/minute"},          "RATE_LIMITS"),
     ({"RATE_LIMITS": "api=5/day"},             "RATE_LIMITS"),
     ({"RATE_LIMITS": "pages=5/minute"},        "RATE_LIMITS"),
-    ({"METRICS_TOKEN": "short"},               "METRICS_TOKEN"),
     ({"DATABASE_URL": "mysql://h/d"},          "DATABASE_URL"),
     ({"PUBLIC_URL": "pay.example.com"},        "PUBLIC_URL"),
     ({"PUBLIC_URL": "https://pay.example?x"},  "PUBLIC_URL"),
