@@ -71,13 +71,18 @@ def _snapshot(
         "support_code": session.support_code,
         "created_at": rfc3339(session.created_at),
         "expires_at": rfc3339(session.expires_at),
-        "paid_at": rfc3339(session.paid_at),
+        "paid_at": rfc3339(_paid_at(session)),
         "warnings": session.warnings,
         "attempts": [_attempt(attempt) for attempt in attempts],
         "payments": [_payment(payment) for payment in payments],
         "refunds": [refund_snapshot(refund, by_id[refund.payment_id]) for refund in refunds],
         "version": session.version,
     }
+
+
+def _paid_at(session: CheckoutSession) -> datetime | None:
+    """Never before it was there: the gateway's times have whole seconds. A payment's own stays the gateway's word."""
+    return session.paid_at and max(session.paid_at, session.created_at)
 
 
 def _of(db: Session, model: type[Row], sessions: Sequence[CheckoutSession]) -> dict[str, list[Row]]:
