@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from checkout.domain.endpoints import TEST_EVENT, ResendWish
 from checkout.domain.errors import NotFound, Refused
 from checkout.domain.lifecycle import DeliveryStatus
+from checkout.domain.moments import next_printed
 from checkout.services.chronicle import write_down
 from checkout.services.endpoints import Errand
 from checkout.services.events import queue_again
@@ -88,7 +89,7 @@ def _page(
 ) -> Select[Row]:
     """One row more than asked for: then there is a next page."""
     if filters.get("created_after"):
-        query = query.where(table.created_at > filters["created_after"])
+        query = query.where(table.created_at >= next_printed(filters["created_after"]))
     if after:
         moment, row_id = after
         query = query.where(or_(table.created_at < moment, and_(table.created_at == moment, table.id < row_id)))

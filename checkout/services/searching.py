@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, String, and_, literal, select, tup
 from sqlalchemy.orm import Session, aliased
 
 from checkout.domain.lifecycle import RefundStatus, SessionStatus
+from checkout.domain.moments import next_printed
 from checkout.services.snapshots import refund_snapshot, snapshots
 from checkout.services.terms import Terms
 from checkout.store.models import Attempt, CheckoutSession, Merchant, Payment, Refund
@@ -101,7 +102,7 @@ def _has_pair(
 
 def _between(query: Select[Any], table: Listed, wanted: Wanted) -> Select[Any]:
     if wanted.created_after:
-        query = query.where(table.created_at > wanted.created_after)
+        query = query.where(table.created_at >= next_printed(wanted.created_after))
     if wanted.created_before:
         query = query.where(table.created_at < wanted.created_before)
     return query

@@ -102,6 +102,15 @@ def test_the_log_can_be_narrowed(world: World, bo: Merchant) -> None:
     assert [event["data"]["reference"] for event in log(bo, created_after=after)] == ["2"]
 
 
+def test_whoever_goes_on_from_an_event_does_not_get_it_again(world: World, bo: Merchant) -> None:
+    for reference in "12":
+        world.clock.now += timedelta(microseconds=1999)  # an event's time is printed to the millisecond
+        cancels(bo, reference)
+    newest, oldest = log(bo)
+    assert log(bo, created_after=oldest["created_at"]) == [newest]
+    assert log(bo, created_after=newest["created_at"]) == []
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("type", "paid"), ("created_after", "today"), ("cursor", "x"), ("limit", "0"), ("colour", "red")],

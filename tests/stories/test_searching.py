@@ -1,5 +1,6 @@
 """“Where is order 1234?” Bo finds his payments by whatever he has in hand, and nobody else's."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -57,6 +58,19 @@ def test_a_session_is_found_by_whatever_is_in_hand(bo: Merchant, shelf: list[dic
         ({"metadata[a%5Db%20%5Bc]": "%C3%BCn%C3%AF%3D%3F%26", "limit": 2}, [5, 4]),
     ):
         assert found(bo, query) == [ids[number] for number in numbers], query
+
+
+def test_whoever_goes_on_from_a_session_does_not_get_it_again(world: World, bo: Merchant) -> None:
+    """Its time is printed to the millisecond, and stored to the microsecond."""
+    made = []
+    for _ in range(3):
+        world.clock.now += timedelta(microseconds=1999)
+        made.append(bo.opens(metadata={"channel": "web"}))
+    first, middle, last = (session["id"] for session in made)
+    for query in ({}, {"metadata[channel]": "web"}):
+        assert found(bo, query | {"created_after": made[1]["created_at"]}) == [last]
+        assert found(bo, query | {"created_before": made[1]["created_at"]}) == [first]
+        assert found(bo, query | {"created_after": made[0]["created_at"]}) == [last, middle]
 
 
 def test_cy_finds_nothing_of_bo(bo: Merchant, world: World, shelf: list[dict[str, Any]]) -> None:
