@@ -141,6 +141,10 @@ class Order(Strict):
         return {name: value for name, value in data.items() if value is not None or name not in optional}
 
 
+class Nothing(Strict):
+    """The body of a call that says everything by its address: no field at all."""
+
+
 class RefundWish(Strict):
     """The body of POST …/refunds. Amounts are minor units; `amount` is by default all that is left.
 

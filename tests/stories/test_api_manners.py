@@ -79,6 +79,15 @@ def test_what_cannot_be_read_is_told_in_our_words(bo: Merchant) -> None:
     )
 
 
+def test_a_call_that_takes_no_field_names_the_one_it_was_given(bo: Merchant, session: dict[str, Any]) -> None:
+    cancel, paths = f"{PATH}/{session['id']}/cancel", ("/v1/events/evt_1/redeliver", f"{ENDPOINTS}/whe_1/test")
+    for path in (cancel, *paths):
+        assert said(bo.api("POST", path, {"foo": 1}), "foo") == "is not a field of this call; remove it"
+        assert said(bo.api("POST", path, ["foo"]), "body") == "must be a JSON object"
+    assert bo.reads(session)["status"] == "open"
+    assert bo.api("POST", cancel, {}).status_code == 200
+
+
 @pytest.mark.parametrize(
     "asked", [{"metadata[table]": "7" * 501}, {f"metadata[key {n}]": "7" for n in range(21)}], ids=["long", "many"]
 )
