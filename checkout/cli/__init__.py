@@ -1,10 +1,13 @@
 """The operator's commands, as `flask --app app …`."""
 
 import copy
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import click
 from flask import Flask
+from sqlalchemy import Engine
 
 from checkout.cli.api_keys import key  # noqa: F401 - stands below `merchant`
 from checkout.cli.books import audit, database
@@ -15,25 +18,33 @@ from checkout.cli.merchants import merchant
 from checkout.cli.people import person
 from checkout.cli.reviews import review
 from checkout.cli.webhooks import webhook
-from checkout.store.migrating import NeedsUpgrade, needing_tables
+from checkout.domain.vault import CannotOpen
+from checkout.store.migrating import NeedsUpgrade, Unreachable, needing_tables, reaching
 from checkout.web.context import parts_of
 
 
 def install(app: Flask) -> None:
-    app.cli.add_command(database)
+    app.cli.add_command(_in_plain_words(database, app, reaching))
     for command in (merchant, review, audit, reconcile, recover, difference, link, person, webhook):
-        app.cli.add_command(_needing_tables(command, app))
+        app.cli.add_command(_in_plain_words(command, app, needing_tables))
 
 
-def _needing_tables(command: click.Command, app: Flask) -> click.Command:
-    """The same command or group; where the tables are missing or too old, it ends with a sentence on what to run."""
+def _in_plain_words(
+    command: click.Command, app: Flask, minding: Callable[[Engine], AbstractContextManager[None]]
+) -> click.Command:
+    """The same command or group; where the database or SECRET_KEY is why it cannot work, it ends with a sentence."""
 
     def invoke(context: click.Context) -> Any:
         try:
-            with needing_tables(parts_of(app).engine):
+            with minding(parts_of(app).engine):
                 return command.invoke(context)
+        except Unreachable as error:
+            raise click.ClickException(f"The database cannot be reached; look at DATABASE_URL: {error}.") from None
         except NeedsUpgrade:
             raise click.ClickException("The database is not up to date: run `flask --app app db upgrade`.") from None
+        except CannotOpen as sealed:
+            told = f"SECRET_KEY does not open {sealed}: put the key that sealed it behind the new one, after a comma."
+            raise click.ClickException(told) from None
 
     wary = copy.copy(command)
     wary.invoke = invoke  # type: ignore[method-assign, assignment]

@@ -47,17 +47,37 @@ class NeedsUpgrade(Exception):
     """This code cannot work on the tables as they are."""
 
 
+class Unreachable(Exception):
+    """No connection to the database can be made; the message names it, without its password, and says why."""
+
+
 @contextmanager
-def needing_tables(engine: Engine) -> Iterator[None]:
-    """Raises NeedsUpgrade in place of the database's own error, if that is why."""
+def reaching(engine: Engine) -> Iterator[None]:
+    """Raises Unreachable in place of the database's own error, if that is why."""
     try:
         yield
     except DBAPIError as error:
-        with engine.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
-        if fits(found):
-            raise
-        raise NeedsUpgrade from error
+        try:
+            engine.connect().close()
+        except DBAPIError as why:
+            named = engine.url.set(query={}).render_as_string()  # a query may hold a password too
+            said = str(why.orig).partition("\n")[0]
+            raise Unreachable(f"{named} ({said})") from error
+        raise
+
+
+@contextmanager
+def needing_tables(engine: Engine) -> Iterator[None]:
+    """Raises Unreachable or NeedsUpgrade in place of the database's own error, if that is why."""
+    with reaching(engine):
+        try:
+            yield
+        except DBAPIError as error:
+            with engine.connect() as connection:
+                found = MigrationContext.configure(connection).get_current_revision()
+            if fits(found):
+                raise
+            raise NeedsUpgrade from error
 
 
 def upgrade(engine: Engine) -> None:

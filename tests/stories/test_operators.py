@@ -194,6 +194,31 @@ def test_a_command_before_the_migrations_says_what_to_run(tmp_path: Path, words:
     assert (told.exit_code, told.output) == (1, sentence)
 
 
+@pytest.mark.parametrize("words", [["db", "upgrade"], ["audit"], ["merchant", "check", "m_1"]])
+@pytest.mark.parametrize(("url", "named"), [
+    ("sqlite:////nowhere/x.db",                   "sqlite:////nowhere/x.db (unable to open database file)."),
+    ("postgresql://u:hunter2@127.0.0.1:1/x",      "postgresql+psycopg://u:***@127.0.0.1:1/x (connection failed: "),
+    ("postgresql://127.0.0.1:1/x?password=hunter2", "postgresql+psycopg://127.0.0.1:1/x (connection failed: "),
+])  # fmt: skip
+def test_a_command_that_cannot_reach_the_database_says_where_it_looked(url: str, named: str, words: list[str]) -> None:
+    app = create_app(Config.from_env({"DATABASE_URL": url, "SECRET_KEY": "s" * 40}))
+    told = app.test_cli_runner().invoke(args=words)
+    sentence = f"Error: The database cannot be reached; look at DATABASE_URL: {named}"
+    assert (told.exit_code, told.stderr[: len(sentence)]) == (1, sentence)
+    assert told.output.count("\n") == 1
+    assert "hunter2" not in told.output
+
+
+def test_a_command_whose_key_was_sealed_by_another_secret_names_the_setting(make_world: Callable[..., World]) -> None:
+    bo = make_world().merchant()
+    told = run(make_world(SECRET_KEY="t" * 40), "merchant", "check", bo.told.merchant_id)
+    sealed = f"merchant/{bo.told.merchant_id}/client_key"
+    sentence = f"SECRET_KEY does not open {sealed}: put the key that sealed it behind the new one, after a comma."
+    assert (told.exit_code, told.stderr) == (1, f"Error: {sentence}\n")
+    both = run(make_world(SECRET_KEY=f"{'t' * 40},{'s' * 40}"), "merchant", "check", bo.told.merchant_id)
+    assert "SECRET_KEY" not in both.output
+
+
 def test_a_command_between_two_releases_says_what_to_run(world: World) -> None:
     with world.parts.engine.begin() as connection:
         revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
