@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 from flask import Flask
-from sqlalchemy import Engine
 
 from checkout.cli.api_keys import key  # noqa: F401 - stands below `merchant`
 from checkout.cli.books import audit, database
@@ -24,19 +23,18 @@ from checkout.web.context import parts_of
 
 
 def install(app: Flask) -> None:
-    app.cli.add_command(_in_plain_words(database, app, reaching))
+    engine = parts_of(app).engine
+    app.cli.add_command(_in_plain_words(database, lambda: reaching(engine)))
     for command in (merchant, review, audit, reconcile, recover, difference, link, person, webhook):
-        app.cli.add_command(_in_plain_words(command, app, needing_tables))
+        app.cli.add_command(_in_plain_words(command, lambda: needing_tables(engine)))
 
 
-def _in_plain_words(
-    command: click.Command, app: Flask, minding: Callable[[Engine], AbstractContextManager[None]]
-) -> click.Command:
+def _in_plain_words(command: click.Command, minding: Callable[[], AbstractContextManager[None]]) -> click.Command:
     """The same command or group; where the database or SECRET_KEY is why it cannot work, it ends with a sentence."""
 
     def invoke(context: click.Context) -> Any:
         try:
-            with minding(parts_of(app).engine):
+            with minding():
                 return command.invoke(context)
         except Unreachable as error:
             raise click.ClickException(f"The database cannot be reached; look at DATABASE_URL: {error}.") from None
