@@ -75,7 +75,7 @@ class Config(BaseModel):
     QFPAY_CLIENT_KEY: str = Field(default="", repr=False)
     QFPAY_MCHID: str = ""
     QFPAY_BASE_URL: str = "https://openapi-hk.qfapi.com"
-    QFPAY_SIGN_TYPE: Literal["sha256", "md5"] = "sha256"
+    QFPAY_SIGN_TYPE: Annotated[Literal["sha256", "md5"], BeforeValidator(str.lower)] = "sha256"
     MERCHANT_NAME: str = "Shop"
     MERCHANT_API_KEY: str = Field(default="", repr=False)
     MERCHANT_WEBHOOK_URL: str = ""

@@ -67,6 +67,8 @@ def test_production_needs_four_settings() -> None:
     ({"ENV": "Production", **{k: v for k, v in GOOD.items() if k != "ENV"}}, "ENV", "production"),
     ({"DATABASE_URL": "postgres://u:p@h/d"},        "DATABASE_URL", "postgresql+psycopg://u:p@h/d"),
     ({"DATABASE_URL": "postgresql://u:p@h/d"},      "DATABASE_URL", "postgresql+psycopg://u:p@h/d"),
+    ({"QFPAY_SIGN_TYPE": "SHA256"},                 "QFPAY_SIGN_TYPE", "sha256"),  # as QFPay's own header has it
+    ({"QFPAY_SIGN_TYPE": "Md5"},                    "QFPAY_SIGN_TYPE", "md5"),
     ({"SECRET_KEY": f"{'n' * 40}, {SECRET}"},       "SECRET_KEY", ("n" * 40, SECRET)),
     ({"MERCHANT_WALLETS": "alipay_hk, alipay:HKD+USD"}, "MERCHANT_WALLETS", ("alipay_hk", "alipay:HKD+USD")),
     ({"MERCHANT_RETURN_ORIGINS": "https://a.example,,https://b.example,"},
