@@ -1,6 +1,6 @@
 """The composition root: everything is built and joined here, and only here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,7 @@ from checkout.web.assets import load_assets
 from config import ROOT, Config
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 VIEWS = (
     shopper,
@@ -194,4 +194,15 @@ def _mount(app: Flask, config: Config) -> None:
             state=config.DEMO_STATE,
         )
     if mounts:
-        app.wsgi_app = DispatcherMiddleware(app.wsgi_app, mounts)  # type: ignore[method-assign]
+        named = {path: _named(mounted, config.PUBLIC_URL) for path, mounted in mounts.items()}
+        app.wsgi_app = DispatcherMiddleware(app.wsgi_app, named)  # type: ignore[method-assign]
+
+
+def _named(mounted: "WSGIApplication", public_url: str) -> "WSGIApplication":
+    """It knows our own address alone: where a slash is missing it leads there, by whatever name it was asked."""
+    scheme, _, host = public_url.partition("://")
+
+    def asked(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        return mounted(environ | {"HTTP_HOST": host, "wsgi.url_scheme": scheme}, start_response)
+
+    return asked

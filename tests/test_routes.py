@@ -9,8 +9,11 @@ import pytest
 from sqlalchemy import event
 from werkzeug.test import Client, EnvironBuilder
 
+from app import create_app
 from checkout.store.engine import make_engine
 from checkout.store.migrating import upgrade
+from config import Config
+from sandbox.notifier import Notifier
 from tests.stories.cast import PUBLIC, Merchant, Shopper, World
 
 # The interface as merchants, wallets and platforms know it, and what each GET may write. A GET is fetched by link
@@ -263,3 +266,16 @@ def test_the_guide_for_merchants_names_no_other_address() -> None:
     named = {re.sub(r"/(?:<\w+>|\$\w+)", "/<>", path) for path in re.findall(r"/v1/[\w/<>$-]+(?:\.json)?", guide)}
     assert named
     assert named <= set(GETS) | POSTS | DELETES
+
+
+@pytest.mark.parametrize("address", ["/demo", "/sandbox"])
+def test_what_stands_beside_us_leads_to_our_own_name_whatever_it_was_asked_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setattr(Notifier, "begin", lambda _: None)
+    beside = {"SANDBOX": "1", "SANDBOX_LEDGER": f"{tmp_path}/ledger.db"}
+    beside |= {"DEMO_SHOP": "1", "DEMO_STATE": f"{tmp_path}/demo.db"}
+    env = {"SECRET_KEY": "s" * 40, "DATABASE_URL": f"sqlite:///{tmp_path}/books.db", "PUBLIC_URL": PUBLIC}
+    answer = Client(create_app(Config.from_env(env | beside))).get(address, base_url="http://evil.example")
+    assert answer.headers["Location"] == f"{PUBLIC}{address}/"
+    assert "evil" not in answer.text
