@@ -1,4 +1,4 @@
-"""Commands for the person who must look: `review list`, `close`, `refund`, `resend`, `fail` and `accept`."""
+"""Commands for the person who must look: `review list`, `close`, `refund`, `resend` and `accept`."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -58,7 +58,7 @@ def listing(as_json: bool) -> None:
         return
     for one in found:
         asked = f"{one['currency']} {to_text(one['amount'], one['currency'])}"
-        click.echo(f"{one['session']}  {one['because']}  since {one['since']}")
+        click.echo(f"{one['session']}  {', '.join((one['because'], *one['also']))}  since {one['since']}")
         click.echo(f"    {one['status']}, {asked}, reference {one['reference']}, merchant {one['merchant']}")
         for paid in one["payments"]:
             click.echo(
@@ -104,16 +104,6 @@ def resend(session_id: str, reason: str) -> None:
     with _in_plain_words(session_id), joined.sessions() as db:
         number = reviews.send_again(db, session_id, reason=reason, now=joined.clock())
     click.echo(f"{number} refund(s) of {session_id} will be sent once more, unless QFPay's books show them now.")
-
-
-@review.command("fail")
-@_decides
-def fail(session_id: str, reason: str) -> None:
-    """End a refund that QFPay says it never made: its money can be refunded again. Only after a day."""
-    joined = parts()
-    with _in_plain_words(session_id), joined.sessions() as db:
-        number = reviews.fail_refunds(db, joined.terms, session_id, reason=reason, now=joined.clock())
-    click.echo(f"{number} refund(s) of {session_id} have failed; the merchant is told.")
 
 
 @review.command("accept")

@@ -2,8 +2,9 @@
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import case, update
 from sqlalchemy.orm import Session
 
 from checkout.crash_points import crash_point
@@ -30,6 +31,8 @@ from checkout.store.moves import lock_session, move_refund, touch_session
 log = logging.getLogger(__name__)
 
 DONE = "0000"
+# Either may be so because this very refund was made: only the gateway's records end one that has met them.
+MAY_BE_OURS = refunding.NOTHING_LEFT | NUMBER_USED
 
 
 def record(db: Session, asking: Asking, refund: Refund, outcome: RefundOutcome, *, sent_at: datetime) -> None:
@@ -48,34 +51,35 @@ def record(db: Session, asking: Asking, refund: Refund, outcome: RefundOutcome, 
         case Refused(code=code, meaning=meaning, raw=raw) if refunding.may_be_there(code, meaning.klass):
             _keep(db, asking, refund, raw, now)
             log.warning("refund put off by the gateway: %s", code, extra={"refund": refund.id})
-            move_refund(db, refund.id, RefundStatus.UNKNOWN, next_at=now + refunding.BETWEEN, failure_code=code)
+            move_refund(db, refund.id, RefundStatus.UNKNOWN, next_at=now + refunding.BETWEEN, **_heard(code))
         case Refused(code=code, raw=raw) if refund.tries > 1 and not refunding.waits_until(code, now, refund.tries):
             # It says that this sending came to nothing, not that those before it did.
             _keep(db, asking, refund, raw, now)
             log.warning("refund refused when it was sent again: %s", code, extra={"refund": refund.id})
-            move_refund(db, refund.id, RefundStatus.UNKNOWN, next_at=now + refunding.BETWEEN, failure_code=code)
+            move_refund(db, refund.id, RefundStatus.UNKNOWN, next_at=now + refunding.BETWEEN, **_heard(code))
         case Refused(code=code, raw=raw):
             _keep(db, asking, refund, raw, now)
             _refused(db, asking, refund, code, now)
         case NotSent(reason=reason):
             log.warning("refund not sent: %s", reason, extra={"refund": refund.id})
-            _call_after_a_day(db, asking, refund, since=refund.created_at, now=now, because="refund_unsent")
+            if refund.tries == 1:
+                _call_after_a_day(db, asking, refund, since=refund.created_at, now=now, because="refund_unsent")
             again = refunding.after_no_answer(now, since=refund.created_at)
             move_refund(db, refund.id, RefundStatus.RESERVED, next_at=again, tries=Refund.tries - 1)
         case Unknown(reason=reason, raw=raw, code=said):
             log.warning("refund outcome unknown: %s", reason, extra={"refund": refund.id})
             if raw:
                 _keep(db, asking, refund, raw, now)
-            heard = {"failure_code": said} if _refuses(said) else {}
+            heard = _heard(said) if look_up(said).klass is Class.STATE or said in MAY_BE_OURS else {}
             move_refund(db, refund.id, RefundStatus.UNKNOWN, next_at=now + refunding.BETWEEN, **heard)
     crash_point("refund.before_result")
     db.commit()
     crash_point("refund.recorded")
 
 
-def _refuses(code: str) -> bool:
-    """Whether an answer that leaves the outcome open is a no at all: its number may have been used before, by it."""
-    return code in refunding.NOTHING_LEFT or (look_up(code).klass is Class.STATE and code not in NUMBER_USED)
+def _heard(code: str) -> dict[str, Any]:
+    """What is kept of a refusal: the last one, but none takes the place of one that may be because of this refund."""
+    return {"failure_code": case((Refund.failure_code.in_(MAY_BE_OURS), Refund.failure_code), else_=code)}
 
 
 def _refused(db: Session, asking: Asking, refund: Refund, code: str, now: datetime) -> None:
@@ -141,7 +145,7 @@ def _missing(db: Session, asking: Asking, refund: Refund, now: datetime) -> None
         later(db, refund, now + refunding.NOT_FOUND_FOR, missing_since=now)
     elif now < refund.missing_since + refunding.NOT_FOUND_FOR:  # a notification had us ask sooner
         later(db, refund, refund.missing_since + refunding.NOT_FOUND_FOR)
-    elif refunding.was_refused(code, look_up(code).klass, refund.tries):
+    elif code not in MAY_BE_OURS and refunding.was_refused(code, look_up(code).klass, refund.tries):
         _fail(db, asking, refund, code, now)
     elif refund.tries >= refunding.MOST_TRIES:
         reviews.open_review(db, asking.terms, refund.session_id, "refund_unknown", now)
@@ -153,10 +157,15 @@ def _missing(db: Session, asking: Asking, refund: Refund, now: datetime) -> None
 def wait(
     db: Session, asking: Asking, refund: Refund, next_at: datetime, now: datetime, **values: datetime | None
 ) -> None:
-    """As `later`; and when this has gone on for a day, a person is told (safety.md I9)."""
-    if refund.status is not RefundStatus.RESERVED:
+    """As `later`; and when nobody has known for a day what became of it, or it was never sent, a person is told."""
+    seen = refund.status
+    lock_session(db, refund.session_id)
+    db.refresh(refund)
+    if refund.status is not seen:
+        return
+    if seen in REFUND_IN_FLIGHT:
         _call_after_a_day(db, asking, refund, since=refund.sent_at or refund.created_at, now=now)
-    elif refund.failure_code not in refunding.LATER:
+    elif not refund.tries:
         _call_after_a_day(db, asking, refund, since=refund.created_at, now=now, because="refund_unsent")
     later(db, refund, next_at, **values)
 
@@ -165,7 +174,7 @@ def _call_after_a_day(
     db: Session, asking: Asking, refund: Refund, *, since: datetime, now: datetime, because: str = "refund_unknown"
 ) -> None:
     if now - since >= refunding.PATIENCE:
-        reviews.open_review_once(db, asking.terms, refund.session_id, because, now)
+        reviews.open_review_once(db, asking.terms, refund.session_id, because, now, since=refund.created_at)
 
 
 def later(db: Session, refund: Refund, next_at: datetime, **values: datetime | None) -> None:

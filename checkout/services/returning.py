@@ -113,7 +113,7 @@ def _claim(db: Session, refund: Refund, now: datetime) -> bool:
         sent_at=now,
         tries=Refund.tries + 1,
         missing_since=None,
-        failure_code=case((Refund.failure_code.in_(refunding.NOTHING_LEFT), Refund.failure_code)),
+        failure_code=case((Refund.failure_code.in_(refund_news.MAY_BE_OURS), Refund.failure_code)),
     )
     crash_point("refund.before_claim")
     db.commit()

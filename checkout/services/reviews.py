@@ -2,36 +2,45 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.orm import Session
 
 from checkout.domain.errors import NotFound, Refused
-from checkout.domain.lifecycle import RefundStatus, Role, SessionStatus, public_status
-from checkout.domain.refunding import MOST_TRIES, NOTHING_LEFT, PATIENCE
+from checkout.domain.lifecycle import REFUND_IN_FLIGHT, RefundStatus, Role, SessionStatus, public_status
+from checkout.domain.refunding import MOST_TRIES, NOTHING_LEFT
 from checkout.services.chronicle import OPERATOR, WORKER, Detail, write_down
 from checkout.services.events import announce
-from checkout.services.refunds import give_back, reserve
+from checkout.services.refunds import reserve
 from checkout.services.snapshots import rfc3339
 from checkout.services.terms import Terms
 from checkout.services.twins import notice_twins
 from checkout.store.models import CheckoutSession, Event, Payment, Refund
-from checkout.store.moves import lock_session, move_refund, move_session, touch_session
+from checkout.store.moves import lock_session, move_session
 from checkout.store.oversight import AuditEntry, Difference
 
 log = logging.getLogger(__name__)
 
-# What is found later may explain these, and then closes the review.
-EXPLAINED = frozenset({"number_used", "payment_returned", "returned_elsewhere", "refund_exceeds", "refund_unknown"})
+ANSWERED_BY = timedelta(minutes=5)  # no call takes so long, nor does a process that has slept
+# What is found later explains these together, and then closes the review.
+EXPLAINED = frozenset({"payment_returned", "returned_elsewhere", "refund_exceeds", "refund_unknown"})
 ENDED_UNPAID = frozenset({SessionStatus.EXPIRED, SessionStatus.CANCELLED})
 
 
-def open_review_once(db: Session, terms: Terms, session_id: str, reason: str, now: datetime) -> bool:
-    """The same for what the gateway says again each time it is asked: a person who has looked is not called again."""
+def open_review_once(
+    db: Session, terms: Terms, session_id: str, reason: str, now: datetime, *, since: datetime | None = None
+) -> bool:
+    """The same for what the gateway says again each time it is asked: a person who has looked is not called again.
+
+    With `since`, only who was called since then has looked.
+    """
     about = f"{session_id}:checkout_session.review_opened:{reason}:"
-    if db.scalar(select(Event.id).where(Event.session_id == session_id, Event.about.startswith(about)).limit(1)):
+    called = [Event.session_id == session_id, Event.about.startswith(about)]
+    if since:
+        called.append(Event.created_at >= since)
+    if db.scalar(select(Event.id).where(*called).limit(1)):
         return False
     return open_review(db, terms, session_id, reason, now)
 
@@ -52,7 +61,8 @@ def open_review(db: Session, terms: Terms, session_id: str, reason: str, now: da
 def _note_another(db: Session, session_id: str, reason: str, now: datetime) -> None:
     """Under review already, for something else perhaps: what nothing will explain by itself must not go with it."""
     flagged = db.scalar(select(CheckoutSession.review).where(CheckoutSession.id == session_id))
-    if reason != flagged and reason not in EXPLAINED and reason not in _other_reasons(db, session_id):
+    together = {reason, flagged} <= EXPLAINED
+    if reason != flagged and not together and reason not in _other_reasons(db, session_id):
         log.error("session needs review: %s", reason, extra={"session": session_id})
         details = {"because": reason}
         write_down(db, actor=WORKER, action="review_reason_added", subject=session_id, details=details, now=now)
@@ -105,10 +115,10 @@ def open_reviews(db: Session, merchant_id: str | None = None) -> list[dict[str, 
     )
     query = select(CheckoutSession, opened).where(CheckoutSession.review.is_not(None)).order_by(opened)
     rows = db.execute(query.where(CheckoutSession.merchant_id == merchant_id) if merchant_id else query)
-    return [_listed(session, since, _payments(db, session.id)) for session, since in rows.all()]
+    return [_listed(db, session, since) for session, since in rows.all()]
 
 
-def _listed(session: CheckoutSession, since: datetime | None, payments: Sequence[Payment]) -> dict[str, Any]:
+def _listed(db: Session, session: CheckoutSession, since: datetime | None) -> dict[str, Any]:
     return {
         "session": session.id,
         "merchant": session.merchant_id,
@@ -116,6 +126,7 @@ def _listed(session: CheckoutSession, since: datetime | None, payments: Sequence
         "support_code": session.support_code,
         "status": public_status(session.status),
         "because": session.review,
+        "also": _other_reasons(db, session.id),
         "since": rfc3339(since),
         "amount": session.amount,
         "currency": session.currency,
@@ -130,7 +141,7 @@ def _listed(session: CheckoutSession, since: datetime | None, payments: Sequence
                 "given_back": payment.refunded,
                 "paid_at": rfc3339(payment.paid_at),
             }
-            for payment in payments
+            for payment in _payments(db, session.id)
         ],
     }
 
@@ -174,7 +185,10 @@ def send_again(db: Session, session_id: str, *, reason: str, now: datetime, acto
     """
     _locked_payments(db, session_id)
     given_up = update(Refund).where(
-        Refund.session_id == session_id, Refund.status == RefundStatus.UNKNOWN, Refund.tries >= MOST_TRIES
+        Refund.session_id == session_id,
+        Refund.status.in_(REFUND_IN_FLIGHT),  # also where a process died before it had heard the answer
+        Refund.tries >= MOST_TRIES,
+        Refund.sent_at <= now - ANSWERED_BY,
     )
     again = given_up.values(tries=MOST_TRIES - 1, next_at=now).returning(Refund.id)
     number = len(db.scalars(again.execution_options(synchronize_session=False)).all())
@@ -182,32 +196,6 @@ def send_again(db: Session, session_id: str, *, reason: str, now: datetime, acto
         raise Refused("no refund of it was sent as often as it may be and is still unknown")
     _decided(db, session_id, {"decision": "sent_again", "refunds": number, "reason": reason}, actor, now)
     return number
-
-
-def fail_refunds(
-    db: Session, terms: Terms, session_id: str, *, reason: str, now: datetime, actor: str = OPERATOR
-) -> int:
-    """QFPay has told a person that these were never made: free what they reserve, end the review, commit; how many.
-
-    Time alone never fails a refund (safety.md I9), and no person does before a day. Raises NotFound, and Refused when
-    there is none.
-    """
-    _locked_payments(db, session_id)
-    since = func.coalesce(Refund.sent_at, Refund.created_at)
-    stuck = select(Refund).where(
-        Refund.session_id == session_id, Refund.status == RefundStatus.UNKNOWN, since <= now - PATIENCE
-    )
-    refunds = db.scalars(stuck.order_by(Refund.id).execution_options(populate_existing=True)).all()
-    for refund in refunds:
-        if move_refund(db, refund.id, RefundStatus.FAILED, next_at=None, failure_code="operator"):
-            give_back(db, refund)
-            announce(db, terms, session_id, "refund.failed", now, about=refund.id)
-    if not refunds:
-        raise Refused("it has no refund that was sent and that nobody knows of for a day")
-    touch_session(db, session_id)
-    _close(db, terms, session_id, now)
-    _decided(db, session_id, {"decision": "failed", "refunds": len(refunds), "reason": reason}, actor, now)
-    return len(refunds)
 
 
 def accept_late_money(

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
 from checkout.store.engine import unhurried
@@ -60,10 +60,15 @@ def reaching(engine: Engine) -> Iterator[None]:
         try:
             engine.connect().close()
         except DBAPIError as why:
-            named = engine.url.set(query={}).render_as_string()  # a query may hold a password too
-            said = str(why.orig).partition("\n")[0]
-            raise Unreachable(f"{named} ({said})") from error
+            raise Unreachable(_named(engine.url, str(why.orig).partition("\n")[0])) from error
         raise
+
+
+def _named(url: URL, said: str) -> str:
+    """Without secrets: a query may hold one, and so may what is taken for the host behind an @ that was not quoted."""
+    if "@" in (url.host or ""):
+        return f"write each @ of the password in the {url.drivername} address as %40"
+    return f"{url.set(query={}).render_as_string()} ({said})"
 
 
 @contextmanager

@@ -198,6 +198,7 @@ def test_a_command_before_the_migrations_says_what_to_run(tmp_path: Path, words:
 @pytest.mark.parametrize(("url", "named"), [
     ("sqlite:////nowhere/x.db",                   "sqlite:////nowhere/x.db (unable to open database file)."),
     ("postgresql://u:hunter2@127.0.0.1:1/x",      "postgresql+psycopg://u:***@127.0.0.1:1/x (connection failed: "),
+    ("postgresql://u:p@hunter2@127.0.0.1:1/x",    "write each @ of the password in the postgresql+psycopg address"),
     ("postgresql://127.0.0.1:1/x?password=hunter2", "postgresql+psycopg://127.0.0.1:1/x (connection failed: "),
 ])  # fmt: skip
 def test_a_command_that_cannot_reach_the_database_says_where_it_looked(url: str, named: str, words: list[str]) -> None:

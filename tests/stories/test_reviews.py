@@ -306,6 +306,7 @@ def test_a_review_that_is_explained_does_not_take_another_reason_with_it(world: 
         notice(txamt="1", syssn="20260310000200020000000077")
     assert written(world, session["id"])[-1] == ("worker", "review_reason_added")
     assert [action for _, action in written(world, session["id"])].count("review_reason_added") == 1
+    assert "returned_elsewhere, notice_mismatch  since" in run(world, "list").output
 
     portal_refund(world.ledger, number, 8800)
     mount(world, world.sandbox)

@@ -7,13 +7,17 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
+from sqlalchemy import update
 from werkzeug.wrappers import Response
 
+from checkout.domain.lifecycle import RefundStatus
+from checkout.domain.refunding import MOST_TRIES
+from checkout.store.models import Refund
 from sandbox import Trouble
 from tests.hostile.tricks import gateway_refuses, mount
 from tests.stories.cast import Merchant, World
 from tests.stories.test_refunds import QUERY, REFUND, asks, pay, read
-from tests.stories.test_reviews import decides, run
+from tests.stories.test_reviews import decides
 
 DAY = 86400
 Params = dict[str, str]
@@ -181,20 +185,53 @@ def test_a_number_that_was_used_is_never_given_up_by_itself(
     mount(world, world.sandbox)
 
 
-def test_a_person_ends_what_qfpay_has_told_them_was_never_made(
+@pytest.mark.parametrize("used", ["1102", "1262"])
+def test_what_may_have_been_made_is_not_given_up_for_what_is_said_later(
+    world: World, bo: Merchant, paid: dict[str, Any], used: str
+) -> None:
+    gateway_refuses(world, REFUND, used)
+    asked = asks(bo, paid, amount=4000)
+    world.passes(40 * 60, step=20)
+    gateway_refuses(world, REFUND, "1297")
+    world.passes(60 * 60, step=20)
+    assert (read(bo, asked)["status"], bo.reads(paid)["review_reason"]) == ("pending", "refund_unknown")
+    mount(world, world.sandbox)
+
+
+def test_each_refund_that_is_stuck_calls_a_person_of_its_own(world: World, bo: Merchant, paid: dict[str, Any]) -> None:
+    gateway_lists(world, lambda sent: [record(sent, "1145")])
+    first = asks(bo, paid, amount=4000)
+    world.passes(DAY + 3600, step=600)
+    decides(world, "close", paid)
+    mount(world, world.sandbox)
+    gateway_lists(world, lambda sent: [record(sent, "1145")])
+    second = asks(bo, paid, "second", amount=1000)
+    world.passes(DAY + 3600, step=600)
+    assert {read(bo, one)["status"] for one in (first, second)} == {"pending"}
+    assert bo.reads(paid)["review_reason"] == "refund_unknown"
+    mount(world, world.sandbox)
+
+
+def test_a_refund_that_waited_for_takings_is_not_called_unsent(
     world: World, bo: Merchant, paid: dict[str, Any]
 ) -> None:
+    gateway_refuses(world, REFUND, "1269", times=3)
     asked = asks(bo, paid, amount=4000)
-    gateway_lists(world, lambda sent: [record(sent, "1145")])
-    world.passes(3600, step=60)
-    early = run(world, "fail", paid["id"], "--reason", "QFPay says so")
-    assert (early.exit_code, "nobody knows of for a day" in early.output) == (1, True)
+    world.passes(2.5 * DAY, step=3600)
+    world.ledger.inject(REFUND, Trouble.HTTP_429, 2)
     world.passes(DAY, step=600)
-    decides(world, "fail", paid)
-    told = read(bo, asked)
-    assert (told["status"], told["failure"]) == ("failed", {"code": "operator"})
-    assert [news["type"] for news in bo.heard()][-2:] == ["refund.failed", "checkout_session.review_closed"]
-    mount(world, world.sandbox)
-    again = asks(bo, paid, "again", amount=8800)
+    assert (read(bo, asked)["status"], bo.reads(paid)["review"]) == ("succeeded", False)
+
+
+def test_one_whose_process_died_at_its_last_sending_is_sent_once_more_too(
+    world: World, bo: Merchant, paid: dict[str, Any]
+) -> None:
+    world.ledger.inject(REFUND, Trouble.HTTP_500, MOST_TRIES)
+    asked = asks(bo, paid, amount=4000)
+    world.passes(2 * 3600, step=20)
+    with world.parts.sessions() as db:  # as `_claim` leaves it, and nobody heard the answer
+        db.execute(update(Refund).values(status=RefundStatus.SENT))
+        db.commit()
+    decides(world, "resend", paid)
     world.passes(30)
-    assert read(bo, again)["status"] == "succeeded"
+    assert read(bo, asked)["status"] == "succeeded"
