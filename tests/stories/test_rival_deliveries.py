@@ -36,8 +36,8 @@ def test_news_that_another_worker_delivers_is_not_delivered_twice(
     world.pays(session)
     world.clock.now += timedelta(seconds=3)
     assert enquire_next(world.asking)
-    other = replace(world.posting, lanes=Lanes())
-    assert deliver_next(replace(world.posting, lanes=Overtaken(lambda: deliver_next(other))))
+    other = replace(world.posting, lanes=Lanes(), crew=AtOnce())
+    assert deliver_next(replace(world.posting, lanes=Overtaken(lambda: deliver_next(other)), crew=AtOnce()))
     assert kinds(bo) == ["checkout_session.paid"]
     with world.parts.sessions() as db:
         kept = [(delivery.status, delivery.tries, delivery.error) for delivery in db.scalars(select(Delivery))]
