@@ -62,12 +62,15 @@ class Crew:
         else:
             future.add_done_callback(_say_if_it_failed)
 
-    def wait(self) -> bool:
-        """There is nothing else to do: give the tries under way a moment. False: there are none."""
+    def under_way(self) -> list[Future[None]]:
+        """The tries that have not ended. Look before you look for what is due, since what ends may make more due."""
         with self._lock:
-            under_way = list(self._under_way)
-        wait_for(under_way, IDLE_SECONDS, return_when=FIRST_COMPLETED)
-        return bool(under_way)
+            return list(self._under_way)
+
+    def wait(self, tries: list[Future[None]]) -> bool:
+        """There is nothing else to do: give these a moment. False: there are none."""
+        wait_for(tries, IDLE_SECONDS, return_when=FIRST_COMPLETED)
+        return bool(tries)
 
     def _run(self, work: Callable[[], None], future: "Future[None]") -> None:
         try:
@@ -108,10 +111,11 @@ def deliver_next(posting: Posting, *, first_tries_only: bool = False) -> bool:
 
     With `first_tries_only` endpoints that failed before are left to other threads.
     """
+    under_way = posting.crew.under_way()
     with posting.reading.connect() as connection:
         due = delivery_to_try(connection, posting.clock(), busy=posting.lanes.busy, first_tries_only=first_tries_only)
     if due is None:
-        return posting.crew.wait()
+        return posting.crew.wait(under_way)
     delivery_id, endpoint = due
     with ExitStack() as stack:
         if not stack.enter_context(posting.lanes.entered(endpoint)):

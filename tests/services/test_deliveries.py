@@ -34,7 +34,7 @@ def test_a_try_that_has_ended_is_not_under_way(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(threading, "Thread", thread)
     crew.send_off(lambda: done.append(True))
     assert done == [True]
-    assert not crew.wait()
+    assert not crew.wait(crew.under_way())
 
 
 @pytest.mark.parametrize("thread", [threading.Thread, InLine])
@@ -43,7 +43,7 @@ def test_an_error_that_comes_at_once_is_the_steps(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(threading, "Thread", thread)
     with pytest.raises(ValueError, match="ours"):
         crew.send_off(fails)
-    assert not crew.wait()
+    assert not crew.wait(crew.under_way())
 
 
 @pytest.mark.parametrize(("ends", "logged"), [(fails, ["a delivery failed on our side"]), (lambda: None, [])])
@@ -57,9 +57,9 @@ def test_an_error_that_comes_later_is_logged(
         ends()
 
     crew.send_off(slow)
-    assert crew.wait()
+    assert crew.wait(crew.under_way())
     may_end.set()
-    while crew.wait():
+    while crew.wait(crew.under_way()):
         pass
     assert [record.message for record in caplog.records if record.levelno == logging.ERROR] == logged
 
@@ -69,4 +69,4 @@ def test_without_a_thread_nothing_is_under_way(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(threading, "Thread", TooMany)
     with pytest.raises(RuntimeError):
         crew.send_off(fails)
-    assert not crew.wait()
+    assert not crew.wait(crew.under_way())

@@ -250,8 +250,9 @@ class World:
     def works(self) -> None:
         """The worker does everything that is due at this moment."""
         for _ in range(500):
+            under_way = self.posting.crew.under_way()
             if self._next_due() > self.clock.now:
-                if self.posting.crew.wait():
+                if self.posting.crew.wait(under_way):
                     continue  # a try is under way on a thread of its own, and what it says may make something due
                 return
             with self.parts.sessions() as db:

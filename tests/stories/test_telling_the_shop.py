@@ -10,8 +10,10 @@ import pytest
 from sqlalchemy import select
 
 from checkout.services.deliveries import PATIENCE, Crew, deliver_next
+from checkout.services.lanes import Lanes
 from checkout.services.webhooks import WebhookSender
 from checkout.store.models import Delivery
+from tests.faults.shops import cancels
 from tests.stories.cast import Merchant, Shopper, World
 
 
@@ -143,13 +145,58 @@ def test_what_fails_behind_our_back_is_logged(
     assert deliver_next(world.posting)
     assert set(world.posting.lanes.busy) == {bo.told.merchant_id}, "nobody else calls this endpoint meanwhile"
     patience_lost.set()
-    while world.posting.crew.wait():
+    while world.posting.crew.wait(world.posting.crew.under_way()):
         pass
     assert "a delivery failed on our side" in caplog.text
     assert not world.posting.lanes.busy
     world.posting = whole
     world.passes(60, step=5)
     assert [delivery.status for delivery in deliveries(world)] == ["done"]
+
+
+class Slow(WebhookSender):
+    """Waits before each answer until the endpoint may give it."""
+
+    def __init__(self, may_answer: threading.Event) -> None:
+        super().__init__(loopback_allowed=True)
+        self.may_answer = may_answer
+
+    def send(self, *given: Any, **named: Any) -> Any:
+        assert self.may_answer.wait(10)
+        return super().send(*given, **named)
+
+
+class FreedBehindUs(Lanes):
+    """Looks busy, and is free a moment after it was looked at."""
+
+    def __init__(self, then: Callable[[], object]) -> None:
+        super().__init__()
+        self.then = then
+
+    @property
+    def busy(self) -> tuple[str, ...]:
+        seen = super().busy
+        if seen:
+            self.then()
+        return seen
+
+
+def test_a_try_that_ends_while_we_look_leaves_more_to_do(world: World, bo: Merchant) -> None:
+    for reference in "12":
+        cancels(bo, reference)
+    may_answer, crew = threading.Event(), Crew()
+
+    def answers() -> None:
+        may_answer.set()
+        while crew.under_way():
+            crew.wait(crew.under_way())
+
+    posting = replace(world.posting, sender=Slow(may_answer), crew=crew, lanes=FreedBehindUs(answers))
+    assert deliver_next(posting)
+    assert deliver_next(posting), "the first was under way when we looked: who rests now leaves the second waiting"
+    assert deliver_next(posting)
+    world.works()
+    assert [news["data"]["reference"] for news in bo.heard()] == ["1", "2"]
 
 
 def test_nobody_waits_for_long_for_an_endpoint_that_takes_long() -> None:
@@ -162,8 +209,8 @@ def test_nobody_waits_for_long_for_an_endpoint_that_takes_long() -> None:
     with ThreadPoolExecutor(1) as step:
         step.submit(crew.send_off, slow).result(timeout=PATIENCE + 5)
     assert not ended.is_set()
-    assert crew.wait()
+    assert crew.wait(crew.under_way())
     answered.set()
     assert ended.wait(10)
-    while crew.wait():
+    while crew.wait(crew.under_way()):
         pass

@@ -46,9 +46,6 @@ class InPerson(Crew):
     def send_off(self, work: Callable[[], None]) -> None:
         work()
 
-    def wait(self) -> bool:
-        return False
-
 
 @dataclasses.dataclass
 class Skewed:
