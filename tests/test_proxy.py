@@ -140,7 +140,7 @@ def test_a_drip_takes_its_time(proxy: FaultProxy) -> None:
     with dialled(proxy) as line:
         began = time.monotonic()
         assert told(line, b"x" * 50) == b"X" * 50
-        assert 0.4 <= time.monotonic() - began < 2
+        assert 0.4 <= time.monotonic() - began < 5
 
 
 def test_an_answer_is_cut_after_so_many_bytes(proxy: FaultProxy, echo: Echo) -> None:

@@ -276,7 +276,7 @@ def test_f07_a_drip_ends_with_the_deadline_and_the_thread_is_free(
     with on_the_wire(world, bo, serve(drips_once_a_second).url, seconds=seconds):
         began = time.monotonic()
         assert ada.picks("alipay_hk").status_code == 303
-        assert seconds <= time.monotonic() - began <= seconds + 1
+        assert seconds <= time.monotonic() - began <= seconds + 5  # a drip would last for half a minute
     assert (world.attempt(session).status, ada.sees()) == ("unknown", UNANSWERED)
     ada.says_paid()  # the same thread serves on
     world.passes(4)

@@ -136,7 +136,7 @@ def test_a_dripping_answer_is_cut_off_in_time(listen: Listen, first: bytes) -> N
 
     assert not answer.ok
     assert answer.error == "took longer than 0.3 s"
-    assert 250 < answer.milliseconds < 1500
+    assert 250 < answer.milliseconds < 5000
 
 
 def test_a_dripping_tls_handshake_is_cut_off_in_time(listen: Listen) -> None:
@@ -146,7 +146,7 @@ def test_a_dripping_tls_handshake_is_cut_off_in_time(listen: Listen) -> None:
     answer = post(f"https://127.0.0.1:{bo.port}/", seconds=0.3)
 
     assert answer.error == "took longer than 0.3 s"
-    assert answer.milliseconds < 1500
+    assert answer.milliseconds < 5000
 
 
 def test_a_name_that_takes_too_long_to_resolve_is_given_up() -> None:
@@ -162,7 +162,7 @@ def test_a_name_that_takes_too_long_to_resolve_is_given_up() -> None:
 
     assert answer.error == "took longer than 0.2 s"
     assert not answer.blocked
-    assert answer.milliseconds < 1500
+    assert answer.milliseconds < 5000
 
 
 def test_a_huge_answer_is_read_for_4_kib_only(listen: Listen) -> None:

@@ -17,7 +17,7 @@ from tests.proxy import BLACK_HOLE, PASSES, FaultProxy
 from tests.servers import PostgresServer
 
 COMMIT = b"COMMIT\0"
-SLACK = 1.5  # a loaded machine
+SLACK = 5.0  # a loaded machine
 
 
 @pytest.fixture
@@ -114,12 +114,17 @@ def test_three_times_and_no_more(counters: Engine) -> None:
 
 def test_what_waited_long_is_not_begun_again(counters: Engine) -> None:
     """Two seconds for the lock, or four for the file: a second try may fit, a third would take too long."""
-    began = time.monotonic()
+    runs: list[int] = []
     with writing_sessions(counters)() as other, writing_sessions(counters)() as db:
         add(other, 1)
+
+        def unit() -> None:
+            runs.append(1)
+            add(db, 1)
+
         with pytest.raises(DBAPIError):
-            retrying.run(db, lambda: add(db, 1), finds_itself=True)
-    assert time.monotonic() - began < 5
+            retrying.run(db, unit, finds_itself=True)
+    assert len(runs) in {1, 2}
 
 
 def test_other_errors_are_nobodys_business(counters: Engine) -> None:
