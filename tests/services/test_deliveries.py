@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from checkout.services import deliveries
 from checkout.services.deliveries import Crew
 
 
@@ -24,10 +25,17 @@ class TooMany(threading.Thread):
         raise RuntimeError("can't start new thread")
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Busy as this machine may be, what ends at once has ended."""
+    monkeypatch.setattr(deliveries, "PATIENCE", 30.0)
+
+
 def fails() -> None:
     raise ValueError("ours")
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("thread", [threading.Thread, InLine])
 def test_a_try_that_has_ended_is_not_under_way(monkeypatch: pytest.MonkeyPatch, thread: Any) -> None:
     crew, done = Crew(), []
@@ -37,6 +45,7 @@ def test_a_try_that_has_ended_is_not_under_way(monkeypatch: pytest.MonkeyPatch, 
     assert not crew.wait(crew.under_way())
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("thread", [threading.Thread, InLine])
 def test_an_error_that_comes_at_once_is_the_steps(monkeypatch: pytest.MonkeyPatch, thread: Any) -> None:
     crew = Crew()

@@ -15,6 +15,7 @@ from checkout.services.webhooks import WebhookSender
 from checkout.store.models import Delivery
 from tests.faults.shops import cancels
 from tests.stories.cast import Merchant, Shopper, World
+from tests.stories.overtaking import AtOnce
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ class BrokenSender(WebhookSender):
 
 def test_what_fails_on_our_side_is_raised_and_tried_again(world: World, bo: Merchant, paid: dict[str, Any]) -> None:
     whole = world.posting
-    world.posting = replace(whole, sender=BrokenSender())
+    world.posting = replace(whole, sender=BrokenSender(), crew=AtOnce())
     with pytest.raises(RuntimeError, match="we failed"):
         world.passes(4)
     assert not world.posting.lanes.busy
@@ -203,11 +204,11 @@ def test_nobody_waits_for_long_for_an_endpoint_that_takes_long() -> None:
     crew, answered, ended = Crew(), threading.Event(), threading.Event()
 
     def slow() -> None:
-        answered.wait(10)
+        answered.wait(60)
         ended.set()
 
     with ThreadPoolExecutor(1) as step:
-        step.submit(crew.send_off, slow).result(timeout=PATIENCE + 5)
+        step.submit(crew.send_off, slow).result(timeout=PATIENCE + 30)
     assert not ended.is_set()
     assert crew.wait(crew.under_way())
     answered.set()
