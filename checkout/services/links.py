@@ -216,7 +216,9 @@ def open_session(
     try:
         return str(json.loads(once(db, stamp, effect, now).body)["id"])
     except LinkClosed as error:
-        if error.begun and link.amount:  # made under the key of whoever was first, and under no other
+        if (
+            error.why is Why.TAKEN and error.begun and link.amount
+        ):  # made under the key of whoever was first, and under no other
             return error.begun
         raise
 

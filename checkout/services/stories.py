@@ -1,6 +1,7 @@
 """One payment's whole story: every try, word, movement, event and decision in the order in which they happened."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -64,10 +65,13 @@ class Story:
         return self.accepted.amount - self.accepted.refunded if self.accepted else 0
 
     @property
-    def held(self) -> int:
-        """Money that no order stands for and that is still here."""
-        others = (payment for payment in self.payments if payment.role is not Role.ACCEPTED)
-        return sum(payment.amount - payment.refunded for payment in others)
+    def held(self) -> dict[str, int]:
+        """Money that no order stands for and that is still here: minor units, by currency."""
+        found: Counter[str] = Counter()
+        for payment in self.payments:
+            if payment.role is not Role.ACCEPTED and payment.refunded < payment.amount:
+                found[payment.currency] += payment.amount - payment.refunded
+        return dict(found)
 
     @property
     def decisions(self) -> tuple[str, ...]:
@@ -76,7 +80,7 @@ class Story:
         twice = any(p.role is Role.SURPLUS and p.refunded < p.amount for p in self.payments)
         allowed = {
             "accept": late and self.session.status in ENDED_UNPAID,
-            "refund": self.held > 0,
+            "refund": bool(self.held),
             "close": self.session.review is not None and not twice,
         }
         return tuple(name for name, yes in allowed.items() if yes)
@@ -86,12 +90,13 @@ def story_of(db: Session, vault: Vault, session: CheckoutSession) -> Story:
     attempts = _all(db, Attempt, session)
     payments = _all(db, Payment, session)
     refunds = _all(db, Refund, session)
+    currencies = {payment.id: payment.currency for payment in payments}
     happenings = [
         Happening(session.created_at, "opened"),
         *(Happening(one.created_at, "attempt", one.status, {"attempt": one}) for one in attempts),
         *(Happening(one.created_at, "payment", one.role, {"payment": one}) for one in payments),
         *(
-            Happening(one.created_at, "refund", one.status, {"refund": one, "currency": session.currency})
+            Happening(one.created_at, "refund", one.status, {"refund": one, "currency": currencies[one.payment_id]})
             for one in refunds
         ),
         *_words(db, vault, [one.out_trade_no for one in (*attempts, *refunds)]),

@@ -9,7 +9,7 @@ from babel.numbers import format_currency
 from flask import Flask
 
 from checkout.domain.locales import BABEL, Lang
-from checkout.domain.money import exponent
+from checkout.domain.money import CURRENCIES, exponent
 from checkout.gateway.months import HONG_KONG
 from checkout.web import language
 
@@ -37,7 +37,12 @@ def install(app: Flask) -> None:
 
 @lru_cache(maxsize=4096)
 def money(amount: int, currency: str, lang: Lang) -> str:
-    """Minor units as text: `HK$1,088.00`, `JP¥1,980`. No float on the way."""
+    """Minor units as text: `HK$1,088.00`, `JP¥1,980`. No float on the way.
+
+    The gateway may name a currency that we do not know, or none: then it is `TWD 108800`, as it came.
+    """
+    if currency not in CURRENCIES:
+        return f"{currency or '?'} {amount}"
     decimals = exponent(currency)
     pattern = "¤#,##0" + ("." + "0" * decimals if decimals else "")
     value = Decimal(amount).scaleb(-decimals)

@@ -49,6 +49,12 @@ def refuse_nul() -> None:
         abort(400, "The address holds a NUL character; remove it.")
 
 
+def refuse_nul_in_form() -> None:
+    """The same for what a form says; only after the body's size is bounded."""
+    if any("\0" in text for pair in request.form.items(multi=True) for text in pair):
+        abort(400, "The form holds a NUL character; remove it.")
+
+
 def _host(url: str) -> str:
     return origin_of(url).split("//", 1)[1]
 

@@ -57,15 +57,15 @@ def show(token: str) -> ResponseReturnValue:
 @bp.post("/<token>")
 def pay(token: str) -> ResponseReturnValue:
     """Open a session. The form's own mark makes two presses one."""
-    found = _usable(token)
+    found = _find(token)  # a link that others have used up since knows its own people by the mark
     once, entered = request.form.get("once", ""), request.form.get("amount", "")
     if not TOKEN.fullmatch(once):
-        return _page(found, once=new_id(""), entered=entered)
+        return _page(_usable(token), once=new_id(""), entered=entered)
     link = found.link
     try:
         amount = link.amount or read_amount(entered, link.currency, least=link.least, most=link.most)
     except NotAnAmount as error:
-        return _page(found, once=once, entered=entered, wrong=error.why)
+        return _page(_usable(token), once=once, entered=entered, wrong=error.why)
     lang = language.choose(None)
     session_id = links.open_session(
         db(), parts().terms, token, amount=amount, locale=lang.value, once_key=once, now=now()

@@ -73,3 +73,12 @@ def test_one_payments_page_tells_the_whole_story(
     bo.api("POST", f"/v1/checkout-sessions/{paid['id']}/refunds", {}, Idempotency_Key="all")
     viewer.opens(viewer.at(f"/payments/{paid['id']}"))
     assert viewer.sees().index("Asked for a refund") < viewer.sees().index("Refund of HK$88.00: queued")
+
+
+def test_an_order_is_found_with_and_without_its_number_sign(bo: Merchant, viewer: Clerk) -> None:
+    both, one = ["#1234", "1234"], ["#777"]
+    for reference in (*both, *one):
+        bo.opens(reference=reference)
+    for words, found in (("%231234", both), ("1234", both), ("%23777", one), ("777", one)):
+        viewer.opens(viewer.at(f"/payments?q={words}"))
+        assert [name for name in (*both, *one) if f">{name}</a>" in viewer.text] == found, words

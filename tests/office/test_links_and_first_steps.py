@@ -41,6 +41,17 @@ def test_a_number_of_thousands_of_digits_makes_no_link(operator: Clerk) -> None:
     assert "LINK-" not in operator.opens(operator.at("/links"))
 
 
+def test_a_last_day_that_no_book_can_hold_makes_no_link(operator: Clerk) -> None:
+    assert makes(operator, last_day="9999-12-31") == 422
+    assert "Choose the last day in the calendar." in operator.sees()
+
+
+def test_a_currency_that_the_shop_no_longer_takes_makes_no_link_in_another(operator: Clerk) -> None:
+    assert makes(operator, currency="ZWL") == 422
+    assert "takes this currency" in operator.sees()
+    assert "LINK-" not in operator.opens(operator.at("/links"))
+
+
 def test_a_clerk_makes_a_link_somebody_pays_by_it_and_it_is_switched_off(world: World, operator: Clerk) -> None:
     assert makes(operator, description="Tea", max_paid="3", last_day="2026-12-31") == 303
     where = str(operator.page and operator.page.location)

@@ -43,6 +43,7 @@ from tests.office.test_second_factor import (
     test_who_knows_the_password_guesses_ten_codes_from_wherever_they_ask,
 )
 from tests.office.test_signing_in import (
+    test_a_name_that_no_database_holds_is_refused,
     test_another_password_ends_every_sign_in,
     test_signing_out_everywhere_ends_every_browser,
     test_who_guesses_is_slowed_down_and_the_person_at_their_desk_is_not,
@@ -55,6 +56,7 @@ __all__ = [
     "test_a_flood_is_an_entry_for_each_tenfold_effort_and_one_row",
     "test_a_link_is_accepted_once_however_many_send_it_at_once",
     "test_a_link_of_one_shop_opens_no_other_whoever_was_first",
+    "test_a_name_that_no_database_holds_is_refused",
     "test_a_new_link_replaces_the_one_before_and_one_taken_back_opens_nothing",
     "test_a_recovery_code_stands_in_for_a_lost_phone_once",
     "test_a_role_counts_at_once_and_a_shop_keeps_an_owner",

@@ -91,7 +91,27 @@ def test_who_looked_before_somebody_else_refunded_is_told_to_look_again(
     assert amounts(bo, paid) == [5000]
 
 
-@pytest.mark.parametrize("amount", ["88.01", "0", "-1", "1.001", "ten", "", "1e2", "８８"])
+@pytest.mark.parametrize(
+    "amount",
+    [
+        "88.01",
+        "0",
+        "-1",
+        "1.001",
+        "ten",
+        "",
+        "1e2",
+        "８８",
+        "1,5",
+        "12,50",
+        "1,,5,",
+        "1,",
+        "US$1",
+        "AED 1",
+        "¥1",
+        "RMB 1",
+    ],
+)
 def test_an_amount_that_makes_no_sense_refunds_nothing(
     bo: Merchant, operator: Clerk, paid: dict[str, Any], amount: str
 ) -> None:
@@ -150,3 +170,9 @@ def test_cancelling_stops_the_shopper_and_leaves_paid_what_is_paid(
         assert bo.reads(session)["status"] == status
     operator.opens(path_of(operator, fresh))
     assert operator.email in operator.sees()
+
+
+@pytest.mark.parametrize("amount", ["$12.5", "HK$12.50", "HKD 12.50", " 12.50 "])
+def test_an_amount_may_have_its_mark(bo: Merchant, operator: Clerk, paid: dict[str, Any], amount: str) -> None:
+    assert refunds(operator, paid, amount) == 303
+    assert amounts(bo, paid) == [1250]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from sandbox import Scenario
+from tests.hostile.tricks import gateway_answers
 from tests.office.cast import Clerk
 from tests.stories.cast import Merchant, World
 from tests.stories.test_reviews import comes_late, comes_wrong, written
@@ -88,3 +89,34 @@ def test_money_that_the_gateway_says_has_gone_back_is_told_so_before_it_is_sent_
     assert "Ask QFPay before you send it once more" in operator.sees()
     assert decides(operator, session, "close") == 303
     assert world.violations() == []
+
+
+@pytest.mark.parametrize("named", ["TWD", "", None, "AED"])
+def test_money_of_another_currency_is_shown_as_it_came(
+    world: World, bo: Merchant, operator: Clerk, named: str | None
+) -> None:
+    """A mismatch is what nobody has thought of: its page must not fail, and must not call it Hong Kong dollars."""
+    session = bo.opens(reference="A-1002")
+
+    def edit(answer: dict[str, Any]) -> dict[str, Any]:
+        for record in answer.get("data", []):
+            record["txcurrcd"] = named
+            if named is None:
+                del record["txcurrcd"]
+        return answer
+
+    world.shopper(session).picks("alipay_hk")
+    world.pays(session)
+    gateway_answers(world, "/trade/v1/query", edit)
+    world.passes(5)
+    operator.signs_in()
+    shown = "AED 88.00" if named == "AED" else f"{named or '?'} 8800"
+    for where in ("/reviews", f"/reviews/{session['id']}", f"/payments/{session['id']}"):
+        operator.opens(operator.at(where))
+        assert operator.status == 200, where
+        assert shown in operator.sees(), where
+    operator.opens(operator.at(f"/reviews/{session['id']}"))
+    assert f"{shown} goes back to the shopper's wallet" in operator.sees()
+    assert decides(operator, session, "refund") == 303
+    operator.opens(operator.at(f"/payments/{session['id']}"))
+    assert f"Refund of {shown}" in operator.sees()

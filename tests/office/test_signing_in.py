@@ -37,6 +37,11 @@ def test_an_invitation_sets_a_password_once_and_ends_after_a_week(world: World, 
     assert eve.arrives(PASSWORD).status_code == 404
 
 
+def test_a_name_that_no_database_holds_is_refused(world: World, bo: Merchant) -> None:
+    nobody = Clerk(world, bo, "a\0b@bo.example")
+    assert nobody.signs_in().status_code == 400
+
+
 @pytest.mark.parametrize(
     ("password", "words"),
     [("eleven char", "At least 12"), ("P@ssw0rd2026!", "first that a stranger"), ("qwertyuiopas", "row of keys"),

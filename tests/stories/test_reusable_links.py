@@ -138,6 +138,31 @@ def test_a_link_for_one_payment_ends_with_it_and_another_with_its_day(world: Wor
     assert looks(world, day).status_code == 410
 
 
+def test_a_second_press_leads_to_ones_own_session_also_when_all_places_are_taken(world: World, bo: Merchant) -> None:
+    for limits, amount in (((*FIXED, "--max-paid", "2"), ""), ((*ENTERED, "--max-paid", "1"), "20.00")):
+        link = makes(world, bo, *limits)
+        marks = [mark_on(looks(world, link)) for _ in range(3)]
+        for mark in marks[: 2 if amount == "" else 1]:
+            session = leads_to(presses(world, link, mark, amount))
+            assert leads_to(presses(world, link, mark, amount)) == session
+        assert presses(world, link, marks[-1], amount).status_code == 409, "there is no place for somebody else"
+        assert leads_to(presses(world, link, marks[0], amount)), "also when it is full"
+        cli = world.app.test_cli_runner()
+        assert cli.invoke(args=["link", "disable", link["id"]]).exit_code == 0
+        assert presses(world, link, marks[-1], amount).status_code == 410
+        assert presses(world, link, "rubbish", amount).status_code == 410
+
+
+def test_a_link_that_is_off_leads_nobody_new_to_the_session_that_it_began(world: World, bo: Merchant) -> None:
+    link = makes(world, bo, *FIXED, "--max-paid", "1")
+    first, other = mark_on(looks(world, link)), mark_on(looks(world, link))
+    session = leads_to(presses(world, link, first))
+    assert leads_to(presses(world, link, other)) == session, "for one payment there is one session"
+    assert world.app.test_cli_runner().invoke(args=["link", "disable", link["id"]]).exit_code == 0
+    assert presses(world, link, "x" * len(other)).status_code == 410
+    assert leads_to(presses(world, link, first)) == session, "whoever has begun may go on"
+
+
 def test_a_link_that_nobody_made_is_not_there(world: World, bo: Merchant) -> None:
     for token in ("x" * 22, "x", "x" * 23, "é" * 22, "../pay"):
         answer = Client(world.app).get(f"/l/{token}", base_url=PUBLIC)

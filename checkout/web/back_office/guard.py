@@ -113,6 +113,7 @@ def guard() -> ResponseReturnValue | None:
     guards.refuse_foreign_origins()
     if request.method == "POST":
         CSRF.protect()
+        guards.refuse_nul_in_form()
     return _halted(wanted)
 
 

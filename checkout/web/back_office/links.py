@@ -21,6 +21,7 @@ from checkout.services import links
 from checkout.web.back_office import guard
 from checkout.web.back_office.guard import needs
 from checkout.web.back_office.look import page
+from checkout.web.back_office.searches import day_of
 from checkout.web.context import db, now, parts, reading_db
 from checkout.web.forms import Form, WholeNumber
 
@@ -87,7 +88,9 @@ def make() -> ResponseReturnValue:
 
 def _wishes(form: LinkForm) -> dict[str, Any]:
     """As the service reads them. Raises Invalid naming an amount that cannot be read."""
-    currency = form.currency.data if form.currency.data in _currencies() else FIRST_OFFERED
+    currency = form.currency.data or FIRST_OFFERED
+    if currency not in _currencies():
+        raise Invalid({"currency": "none of the shop's wallets takes it"})
     asked: dict[str, Any] = {
         "name": form.name.data,
         "currency": currency,
@@ -117,6 +120,9 @@ def _amount(name: str, text: str | None, currency: str, default: int, *, optiona
 
 
 def _end_of(day: Any) -> datetime | None:
+    """Raises Invalid for a day that our books cannot hold."""
+    if day and day_of(day.isoformat()) is None:
+        raise Invalid({"last_day": "is too far away"})
     return midnight(day + timedelta(days=1)) if day else None
 
 

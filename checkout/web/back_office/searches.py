@@ -12,13 +12,14 @@ from checkout.web import listing
 
 LONGEST_TEXT = 128
 _MONEY = re.compile(
-    r"(?:[A-Z]{2,3}\$?|HK\$|US\$|CN¥|JP¥|[$¥])?\s*([0-9][0-9,]*(?:\.[0-9]{1,2})?)", re.ASCII | re.IGNORECASE
+    r"([A-Z]{0,3}[$¥]?)\s*((?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]{1,2})?)", re.ASCII | re.IGNORECASE
 )
+_SIGNS = {"$": "D", "¥": "Y"}  # how the currencies end that have it
 
 
 def read_wanted(merchant_id: str) -> Wanted:
     """From this request's query. What makes no sense is not asked for: a list is not the place for an error."""
-    text = " ".join(request.args.get("q", "").split())[:LONGEST_TEXT].lstrip("#")
+    text = " ".join(request.args.get("q", "").split())[:LONGEST_TEXT]
     status = request.args.get("status", "")
     first, last = day_of(request.args.get("from", "")), day_of(request.args.get("to", ""))
     return Wanted(
@@ -37,7 +38,7 @@ def amounts_in(text: str) -> frozenset[int]:
     written = _MONEY.fullmatch(text)
     if written is None:
         return frozenset()
-    plain, found = written[1].replace(",", ""), set()
+    plain, found = written[2].replace(",", ""), set()
     for currency in ("HKD", "JPY"):
         try:
             found.add(parse_amount(plain, currency))
@@ -47,10 +48,22 @@ def amounts_in(text: str) -> frozenset[int]:
 
 
 def typed_amount(text: str, currency: str) -> int:
-    """An amount as people write it, into minor units. Raises ValueError."""
-    written = _MONEY.fullmatch(text.strip())
+    """An amount as people write it, into minor units. Raises ValueError, also for the mark of another currency.
+
+    A comma before two digits is no decimal point: whoever means 12.50 must not send 1,250.
+    """
     exponent(currency)
-    return parse_amount(written[1].replace(",", "") if written else text, currency)
+    written = _MONEY.fullmatch(text.strip())
+    if written is None or not _marks(written[1].upper(), currency):
+        raise ValueError(f"not an amount in {currency}")
+    return parse_amount(written[2].replace(",", ""), currency)
+
+
+def _marks(mark: str, currency: str) -> bool:
+    """`HKD`, `HK$` and `$` are Hong Kong dollars, `US$` is not."""
+    letters = mark.rstrip("$¥")
+    sign = mark[len(letters) :]
+    return currency.startswith("CNY" if letters == "RMB" else letters) and currency.endswith(_SIGNS.get(sign, ""))
 
 
 def day_of(text: str) -> date | None:
