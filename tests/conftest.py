@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, event
 from xdist.scheduler import LoadScopeScheduling
 
@@ -76,6 +77,8 @@ def _in_no_order(connection: Any, _record: Any) -> None:
         connection.execute("PRAGMA reverse_unordered_selects=ON")
 
 
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")
 sys.addaudithook(_loopback_only)
 share()
 

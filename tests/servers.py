@@ -30,11 +30,16 @@ REPOSITORY = Path(__file__).parent.parent
 
 
 def free_port() -> int:
-    """A TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port that refuses connections until a server takes it, and is given to nobody who asks for any.
+
+    It stays bound as long as this process lives: Linux lets servers, which set SO_REUSEADDR, listen there all the same.
+    """
+    probe = socket.socket()
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    probe.bind((LOOPBACK, 0))
+    port: int = probe.getsockname()[1]
+    probe.detach()
+    return port
 
 
 def wait_until(ready: Callable[[], bool], seconds: float, else_say: Callable[[], str]) -> None:

@@ -12,6 +12,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, e
 from tests.browser.ensemble import Ensemble
 
 SOON = 20_000  # milliseconds: two enquiries and a poll, on a busy machine
+expect.set_options(timeout=SOON)
 PHONE = "iPhone 14"
 
 

@@ -54,7 +54,7 @@ class Ensemble:
             "DATABASE_URL": f"sqlite:///{self._database}",
             "SANDBOX": "1",
             "SANDBOX_LEDGER": f"{folder}/sandbox.db",
-            "SANDBOX_REFUND_PAUSE": "0",  # its clock is the real one, and tests are run at night too
+            "SANDBOX_REFUND_PAUSE": "0",  # as in tests/awake.py
             "DEMO_SHOP": "1",
             "DEMO_STATE": f"{folder}/demo_shop.db",
             "WEB_CONCURRENCY": "2",
@@ -75,7 +75,7 @@ class Ensemble:
 
     def __enter__(self) -> Self:
         self._flask("db", "upgrade")
-        self._web = Process([sys.executable, "-m", "gunicorn", "app:create_app()"], self._env)
+        self._web = Process([sys.executable, "-m", "gunicorn", "tests.awake:create_app()"], self._env)
         self._web.wait_for(f"{self.url}/readyz", 40)
         return self
 

@@ -77,7 +77,7 @@ def test_nobody_else_is_told_to_leave(agent: str) -> None:
 
 
 def test_an_agent_of_any_length_is_read_quickly() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     for agent in ("iPhone" + "x" * 10**6, "iPhone " * 10**5, "Android" * 10**5, "(" * 10**6):
         device_of(agent)
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5

@@ -32,7 +32,7 @@ from tests.stories.cast import Merchant, Shopper, World
 
 FAILED = "The payment did not go through"
 PROMPT = 10.0  # seconds after which a shopper has a way on at the latest
-SILENCE = 0.6  # seconds: whoever does not answer at all need not be waited for longer
+SILENCE = 2.0  # seconds: whoever does not answer at all need not be waited for longer
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ def test_f55_an_endpoint_inside_is_blocked_without_a_packet(
     world: World, bo: Merchant, dialled: list[str], addresses: list[str]
 ) -> None:
     moves_to(world, bo, "https://shop.example/hook")
-    in_a_hurry(world, loopback_allowed=False, resolve=lambda *_: addresses)
+    in_a_hurry(world, seconds=15, loopback_allowed=False, resolve=lambda *_: addresses)
     cancels(bo)
     world.passes(DAY, step=7200)
     [delivery] = deliveries(world)
@@ -38,7 +38,7 @@ def test_f55_a_name_that_changes_between_the_check_and_the_connection_gains_noth
 ) -> None:
     moves_to(world, bo, "https://shop.example/hook")
     lies = iter([[PUBLIC_IP], ["127.0.0.1"], ["127.0.0.1"]])
-    in_a_hurry(world, loopback_allowed=False, resolve=lambda *_: next(lies))
+    in_a_hurry(world, seconds=15, loopback_allowed=False, resolve=lambda *_: next(lies))
     cancels(bo)
     world.works()
     assert dialled == [PUBLIC_IP], "resolved once, and connected to what was checked"
@@ -51,7 +51,7 @@ def test_f55_a_name_that_changes_between_the_check_and_the_connection_gains_noth
 def test_f55_what_was_blocked_is_sent_when_the_endpoint_is_where_it_should_be(world: World, bo: Merchant) -> None:
     outside = world.posting
     moves_to(world, bo, "https://shop.example/hook")
-    in_a_hurry(world, loopback_allowed=False, resolve=lambda *_: ["10.0.0.1"])
+    in_a_hurry(world, seconds=15, loopback_allowed=False, resolve=lambda *_: ["10.0.0.1"])
     for reference in "12":
         cancels(bo, reference)
         world.works()

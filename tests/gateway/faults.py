@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
-LONGEST = 8.0  # seconds: where a deadline does not hold, a test fails instead of lasting for ever
+LONGEST = 15.0  # seconds: where a deadline does not hold, a test fails instead of lasting for ever
 
 Script = Callable[[socket.socket, threading.Event], None]
 

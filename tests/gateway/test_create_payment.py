@@ -232,7 +232,7 @@ def test_too_many_calls_is_not_sent() -> None:
 
 
 def test_a_refused_connection_is_not_sent_and_silence_is_unknown() -> None:
-    transport = Transport(total_seconds=0.5)
+    transport = Transport(total_seconds=2)
     with refusing_port() as port, FaultServer(hangs) as silent:
         for url, expected in ((f"http://127.0.0.1:{port}", NotSent), (silent.url, Unknown)):
             credentials = replace(Wire(ANSWER).gateway()._credentials, base_url=url)

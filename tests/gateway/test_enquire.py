@@ -165,7 +165,7 @@ def test_an_enquiry_ends_in_time_while_nobody_answers() -> None:
         credentials = replace(Wire(page()).gateway()._credentials, base_url=silent.url)
         gateway = Gateway(credentials, Transport(total_seconds=60), LINKS)
         with pytest.raises(GatewayUnreachable, match=r"(?i)timeout"):
-            gateway.enquire(["ORD1"], None, deadline=0.5)
+            gateway.enquire(["ORD1"], None, deadline=2)
 
 
 @pytest.mark.parametrize(("sent", "kind"), [("refund", "refund"), ("payment", "payment"), ("", "payment")])

@@ -86,7 +86,7 @@ def test_the_gateways_number_may_come_under_its_other_name() -> None:
 def test_a_refund_is_waited_for_as_long_as_is_said_and_no_longer() -> None:
     with FaultServer(hangs) as silent:
         credentials = replace(Wire(ANSWER).gateway()._credentials, base_url=silent.url)
-        outcome = Gateway(credentials, Transport(total_seconds=60), LINKS).refund(ORDER, seconds=0.5)
+        outcome = Gateway(credentials, Transport(total_seconds=60), LINKS).refund(ORDER, seconds=2)
     assert isinstance(outcome, Unknown)
     assert outcome.silent
     assert "timeout" in outcome.reason.lower()

@@ -15,7 +15,7 @@ from tests.stories.cast import World
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-def soon(true: Callable[[], bool], seconds: float = 3.0) -> bool:
+def soon(true: Callable[[], bool], seconds: float = 12.0) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if true():
@@ -36,7 +36,7 @@ def test_four_gateways_that_hang_do_not_hold_up_the_fifth(world: World) -> None:
 
     def hangs(environ: Any, start_response: Any) -> Any:
         if Request(environ).headers["X-QF-APPCODE"] != "APP5":
-            released.wait(15)
+            released.wait(60)
         return world.sandbox(environ, start_response)
 
     mount(world, hangs)
@@ -56,7 +56,7 @@ def test_four_endpoints_that_hang_do_not_hold_up_the_fifth(world: World) -> None
     released = threading.Event()
 
     def hangs(_environ: Any, start_response: Any) -> Any:
-        released.wait(10)
+        released.wait(60)
         return Response(status=204)(_environ, start_response)
 
     for shop in shops[:4]:

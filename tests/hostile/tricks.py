@@ -16,10 +16,12 @@ from tests.wsgi import WsgiAdapter
 
 
 @contextmanager
-def meanwhile(world: World, statement: str, act: Callable[[], object]) -> Iterator[list[BaseException]]:
+def meanwhile(
+    world: World, statement: str, act: Callable[[], object], patience: float = 1
+) -> Iterator[list[BaseException]]:
     """The first time that this thread is about to execute such a statement, let another thread act.
 
-    It is waited for until it ends, or for a second: then it waits for a lock of ours, and we go on.
+    It is waited for until it ends, or for so many seconds: then it waits for a lock of ours, and we go on.
     """
     here, raised = threading.get_ident(), []
     acting: list[threading.Thread] = []
@@ -34,7 +36,7 @@ def meanwhile(world: World, statement: str, act: Callable[[], object]) -> Iterat
         if not acting and threading.get_ident() == here and text.lstrip().upper().startswith(statement.upper()):
             acting.append(threading.Thread(target=run))
             acting[0].start()
-            acting[0].join(1)
+            acting[0].join(patience)
 
     event.listen(world.parts.engine, "before_cursor_execute", before)
     try:

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from checkout.domain.signing import sign_request
 from sandbox import Ledger
 from tests.sandbox.cast import KEY, Ear, SandboxMaker
-from tests.servers import HttpServer
+from tests.servers import HttpServer, wait_until
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -80,4 +80,4 @@ def test_it_works_over_real_http_below_a_prefix(
         send("payment", bo.form(out_trade_no="B", txamt="55502"))
     with pytest.raises(requests.ReadTimeout):
         send("payment", bo.form(out_trade_no="C", txamt="55501"), timeout=0.5)
-    assert {order.out_trade_no for order in bo.ledger.orders()} == {"A", "B", "C"}
+    wait_until(lambda: {order.out_trade_no for order in bo.ledger.orders()} == {"A", "B", "C"}, 20, lambda: "not kept")

@@ -172,7 +172,6 @@ def test_a_huge_answer_is_read_for_4_kib_only(listen: Listen) -> None:
 
     assert answer.ok
     assert answer.excerpt == "a" * 512
-    assert answer.milliseconds < 2000
 
 
 def test_an_excerpt_holds_no_control_characters(listen: Listen) -> None:

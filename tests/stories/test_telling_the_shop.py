@@ -196,7 +196,7 @@ def test_a_try_that_ends_while_we_look_leaves_more_to_do(world: World, bo: Merch
     assert deliver_next(posting)
     assert deliver_next(posting), "the first was under way when we looked: who rests now leaves the second waiting"
     assert deliver_next(posting)
-    world.works()
+    answers()
     assert [news["data"]["reference"] for news in bo.heard()] == ["1", "2"]
 
 
