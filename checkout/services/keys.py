@@ -59,7 +59,7 @@ def once(db: Session, stamp: Stamp | None, effect: Callable[[], Answer], now: da
 
 
 def _do_once(db: Session, stamp: Stamp | None, effect: Callable[[], Answer], now: datetime) -> Answer:
-    if stamp and (first := _first_answer(db, stamp)):
+    if stamp and (first := first_answer(db, stamp)):
         return first
     try:
         answer = effect()
@@ -70,13 +70,14 @@ def _do_once(db: Session, stamp: Stamp | None, effect: Callable[[], Answer], now
         crash_point("key.committed")
     except (IntegrityError, CheckoutError):  # this key was used a moment ago, or the other one has taken what we wanted
         db.rollback()
-        if stamp and (first := _first_answer(db, stamp)):
+        if stamp and (first := first_answer(db, stamp)):
             return first
         raise
     return answer
 
 
-def _first_answer(db: Session, stamp: Stamp) -> Answer | None:
+def first_answer(db: Session, stamp: Stamp) -> Answer | None:
+    """What was answered under this key; None if nothing was yet. Raises KeyReused."""
     first = db.get(IdempotencyKey, (stamp.merchant_id, stamp.key), populate_existing=True)
     if first is None:
         return None

@@ -18,7 +18,7 @@ from checkout.domain.links import problem_with_return_url
 from checkout.domain.orders import Order
 from checkout.domain.wallets import Wallet, offered
 from checkout.services.chronicle import write_down
-from checkout.services.keys import Answer, Stamp, once
+from checkout.services.keys import Answer, Stamp, first_answer, once
 from checkout.services.sessions import add_session
 from checkout.services.terms import Terms
 from checkout.store.links import Link, LinkSession
@@ -205,22 +205,34 @@ def open_session(
     Of a link for one payment everybody gets the one session, while it lives. `amount` must be what the link asks
     for, or between its limits. Raises NotFound, LinkClosed, Invalid.
     """
-    found = find_link(db, token, now)
-    link = found.link
-    key = f"link/{link.id}/{once_key}/{amount}"
-    stamp = Stamp.of(found.merchant.id, key, [link.id, amount])
+    link = (found := find_link(db, token, now)).link
 
     def effect() -> Answer:
         return Answer(201, json.dumps({"id": _open(db, terms, token, amount, locale=locale, now=now)}))
 
     try:
-        return str(json.loads(once(db, stamp, effect, now).body)["id"])
+        return _id_in(once(db, _stamp(found, amount, once_key), effect, now))
     except LinkClosed as error:
         if (
             error.why is Why.TAKEN and error.begun and link.amount
         ):  # made under the key of whoever was first, and under no other
             return error.begun
         raise
+
+
+def opened_before(db: Session, found: Found, *, amount: int, once_key: str) -> str | None:
+    """The session that this key and amount have opened, however closed the link is by now; only reads."""
+    first = first_answer(db, _stamp(found, amount, once_key))
+    return _id_in(first) if first else None
+
+
+def _stamp(found: Found, amount: int, once_key: str) -> Stamp:
+    link = found.link
+    return Stamp.of(found.merchant.id, f"link/{link.id}/{once_key}/{amount}", [link.id, amount])
+
+
+def _id_in(answer: Answer) -> str:
+    return str(json.loads(answer.body)["id"])
 
 
 def _open(db: Session, terms: Terms, token: str, amount: int, *, locale: str | None, now: datetime) -> str:

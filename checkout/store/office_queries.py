@@ -104,15 +104,14 @@ def _matching(db: Session, wanted: Wanted) -> ColumnElement[bool]:
 def _named(merchant_id: str, text: str) -> CompoundSelect[Any]:
     """Sessions that have this for a reference, support code, id, or a number of the gateway's or ours.
 
-    Shops write `#1234` and people ask for `1234`, or the other way round: who finds both sees both.
+    Shops may call an order `#1234`; whoever asks for `1234` sees both.
     """
     its = S.merchant_id == merchant_id
-    other = text[1:] if text.startswith("#") else f"#{text}"
     code = text.replace(" ", "").upper()
     return union(
         select(S.id).where(S.id == text, its),
         select(S.id).where(S.reference == text, its),
-        select(S.id).where(S.reference == other, its),
+        select(S.id).where(S.reference == f"#{text}", its),
         select(S.id).where(S.support_code == code, its),
         *(
             select(model.session_id).where(column == text, model.merchant_id == merchant_id)

@@ -66,10 +66,14 @@ def pay(token: str) -> ResponseReturnValue:
         amount = link.amount or read_amount(entered, link.currency, least=link.least, most=link.most)
     except NotAnAmount as error:
         return _page(_usable(token), once=once, entered=entered, wrong=error.why)
-    lang = language.choose(None)
-    session_id = links.open_session(
-        db(), parts().terms, token, amount=amount, locale=lang.value, once_key=once, now=now()
-    )
+    if found.closed:
+        session_id = links.opened_before(reading_db(), found, amount=amount, once_key=once)
+        if session_id is None:
+            raise LinkClosed(found.closed, found.begun)
+    else:
+        session_id = links.open_session(
+            db(), parts().terms, token, amount=amount, locale=language.choose(None).value, once_key=once, now=now()
+        )
     return redirect(url_for("shopper.show", session_id=session_id, **language.asked_for()), 303)
 
 

@@ -153,7 +153,7 @@ def test_a_name_that_takes_too_long_to_resolve_is_given_up() -> None:
     released = threading.Event()
 
     def slow(_host: str, _port: int) -> list[str]:
-        released.wait(5)
+        released.wait(15)
         return [PUBLIC_IP]
 
     sender = WebhookSender(loopback_allowed=False, seconds=0.2, resolve=slow)

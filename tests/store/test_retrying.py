@@ -12,7 +12,17 @@ from sqlalchemy.orm import Session
 
 from checkout.store import retrying
 from checkout.store.clock import DatabaseClock
-from checkout.store.engine import ANSWER_SECONDS, cannot_write, make_engine, reading_engine, unhurried, writing_sessions
+from checkout.store.engine import (
+    ANSWER_SECONDS,
+    BUSY_SECONDS,
+    LIMITS,
+    POOL_SECONDS,
+    cannot_write,
+    make_engine,
+    reading_engine,
+    unhurried,
+    writing_sessions,
+)
 from tests.proxy import BLACK_HOLE, PASSES, FaultProxy
 from tests.servers import PostgresServer
 
@@ -110,6 +120,16 @@ def test_three_times_and_no_more(counters: Engine) -> None:
         assert retrying.given_up(raised.value)
     assert len(runs) == 3
     assert counted(counters) == [0, 0]
+
+
+def test_whoever_waits_in_vain_is_told_within_five_seconds() -> None:
+    """By the limits themselves: how long this machine takes besides is not theirs to say."""
+    for_a_lock = float(LIMITS["lock_timeout"].removesuffix("s"))
+    assert for_a_lock < retrying.PATIENCE < 3, "a lock is waited for twice, the second time for a second"
+    assert "1s" in str(retrying.IN_HASTE)
+    assert retrying.PATIENCE + 1 < 5
+    assert BUSY_SECONDS < 5
+    assert 2 * POOL_SECONDS < 5
 
 
 def test_what_waited_long_is_not_begun_again(counters: Engine) -> None:

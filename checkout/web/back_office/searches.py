@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 from flask import request
 
+from checkout.domain.entered_amounts import marks
 from checkout.domain.money import exponent, parse_amount
 from checkout.gateway.months import midnight
 from checkout.store.office_queries import STATUSES, Wanted
@@ -12,14 +13,13 @@ from checkout.web import listing
 
 LONGEST_TEXT = 128
 _MONEY = re.compile(
-    r"([A-Z]{0,3}[$¥]?)\s*((?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]{1,2})?)", re.ASCII | re.IGNORECASE
+    r"((?:[A-Z]{2,3}[$¥]?|[$¥])?)\s*((?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]{1,2})?)", re.ASCII | re.IGNORECASE
 )
-_SIGNS = {"$": "D", "¥": "Y"}  # how the currencies end that have it
 
 
 def read_wanted(merchant_id: str) -> Wanted:
     """From this request's query. What makes no sense is not asked for: a list is not the place for an error."""
-    text = " ".join(request.args.get("q", "").split())[:LONGEST_TEXT]
+    text = " ".join(request.args.get("q", "").split())[:LONGEST_TEXT].lstrip("#")
     status = request.args.get("status", "")
     first, last = day_of(request.args.get("from", "")), day_of(request.args.get("to", ""))
     return Wanted(
@@ -54,16 +54,9 @@ def typed_amount(text: str, currency: str) -> int:
     """
     exponent(currency)
     written = _MONEY.fullmatch(text.strip())
-    if written is None or not _marks(written[1].upper(), currency):
+    if written is None or not marks(written[1].upper(), currency):
         raise ValueError(f"not an amount in {currency}")
     return parse_amount(written[2].replace(",", ""), currency)
-
-
-def _marks(mark: str, currency: str) -> bool:
-    """`HKD`, `HK$` and `$` are Hong Kong dollars, `US$` is not."""
-    letters = mark.rstrip("$¥")
-    sign = mark[len(letters) :]
-    return currency.startswith("CNY" if letters == "RMB" else letters) and currency.endswith(_SIGNS.get(sign, ""))
 
 
 def day_of(text: str) -> date | None:
