@@ -192,7 +192,7 @@ def movements(
     return list(db.execute(query.where(column > last).order_by(column).limit(limit)))
 
 
-_ORDER = (S.id.label("session_id"), S.reference, S.support_code, S.description)
+_ORDER = (S.id.label("session_id"), S.reference, S.support_code, S.description, S.details)
 
 
 def _payments(merchant_id: str, start: datetime, end: datetime) -> Select[*tuple[Any, ...]]:

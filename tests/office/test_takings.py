@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ from checkout.web.back_office.exports import safe
 from checkout.web.back_office.searches import amounts_in
 from tests.office.cast import Clerk, pays
 from tests.stories.cast import Merchant, World
+
+PAIRS = {"table": "7", "=1+1": '一號, "main"\nhall'}
 
 
 def opened(clerk: Clerk, query: str) -> list[dict[str, str]]:
@@ -28,7 +31,7 @@ def opened(clerk: Clerk, query: str) -> list[dict[str, str]]:
 def sold(world: World, bo: Merchant) -> list[dict[str, Any]]:
     """One payment just before midnight in Hong Kong, one just after, and a refund."""
     world.clock.now = datetime(2026, 3, 10, 15, 59, 30, tzinfo=UTC)
-    late = pays(world, bo.opens(reference="=1+1", description='普洱, "old" leaves'))
+    late = pays(world, bo.opens(reference="=1+1", description='普洱, "old" leaves', metadata=PAIRS))
     world.clock.now = datetime(2026, 3, 10, 16, 0, 30, tzinfo=UTC)
     early = pays(world, bo.opens(reference="A-2", amount=1200), "alipay")
     world.clock.now += timedelta(hours=10)
@@ -59,6 +62,8 @@ def test_the_export_opens_in_a_spreadsheet(bo: Merchant, sold: list[Any], viewer
     assert rows[0]["UTC time"].startswith("2026-03-10 15:59:3")
     assert rows[0]["syssn"] == "'" + bo.reads(sold[0])["payments"][0]["syssn"]
     assert rows[0]["Description"] == '普洱, "old" leaves'
+    assert [json.loads(row["Metadata"] or "{}") for row in rows] == [PAIRS, {}, PAIRS]
+    assert rows[0]["Metadata"].startswith("{"), "nothing that a spreadsheet runs"
     assert [row["Reference"] for row in opened(viewer, "day=2026-03-10")] == ["'=1+1"]
     assert viewer.asks("GET", viewer.at("/takings/export.csv?day=never")).status_code == 400
 
@@ -66,13 +71,13 @@ def test_the_export_opens_in_a_spreadsheet(bo: Merchant, sold: list[Any], viewer
 @pytest.mark.parametrize(
     "text",
     ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", " =1", "＝1", "＠SUM", "\u200b=1", "\0=1", "\n=1",
-     "20261122220300115810965119"],
+     "20261122220300115810965119", "000123", "1E5", "1.5e300"],
 )  # fmt: skip
-def test_no_text_begins_like_a_formula(text: str) -> None:
+def test_no_text_is_run_or_changed_by_a_spreadsheet(text: str) -> None:
     assert safe(text).startswith("'")
 
 
-@pytest.mark.parametrize("text", ["A-1001", "3 tins", "a=b", "港式奶茶", "", "1234"])
+@pytest.mark.parametrize("text", ["A-1001", "3 tins", "a=b", "港式奶茶", "", "1234", "0", "E5", "１２３"])
 def test_other_text_stays_as_it_is(text: str) -> None:
     assert safe(text) == text
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -14,12 +15,13 @@ from checkout.gateway.months import HONG_KONG
 BOM = "\ufeff"
 COLUMNS = (
     "Kind", "Hong Kong time", "UTC time", "Reference", "Support code", "Status", "Wallet", "Currency", "Amount",
-    "Description", "Reason", "out_trade_no", "syssn", "Session",
+    "Description", "Reason", "out_trade_no", "syssn", "Session", "Metadata",
 )  # fmt: skip
 
 # What a spreadsheet takes for a formula, also in the full-width letters of a Chinese keyboard (OWASP, CSV injection).
 _RUNS = re.compile(r"[\s\0]*[=+\-@\t\r\0＝＋－＠]")
-_ROUNDED = re.compile(r"[0-9]{12,}", re.ASCII)  # as a number Excel would show it rounded
+# What Excel would take for a number and show another way: rounded, without its zeros, as a power of ten.
+_RENUMBERED = re.compile(r"[0-9]{12,}|0[0-9]+|[0-9]+(\.[0-9]+)?E[0-9]+", re.ASCII | re.IGNORECASE)
 
 
 def heading() -> str:
@@ -32,15 +34,20 @@ def line(row: Any) -> str:
         (
             row.kind, _time(row.at, HONG_KONG), _time(row.at, UTC), safe(row.reference), row.support_code, row.word,
             WALLETS[row.wallet].label, row.currency, _amount(row.amount, row.currency), safe(row.description),
-            safe(row.reason), row.out_trade_no, safe(row.syssn or ""), row.session_id,
+            safe(row.reason), row.out_trade_no, safe(row.syssn or ""), row.session_id, _pairs(row.details),
         )
     )  # fmt: skip
 
 
 def safe(text: str) -> str:
-    """Behind a quote mark a spreadsheet shows what it would otherwise run, or round."""
+    """Behind a quote mark a spreadsheet shows what it would otherwise run, or change."""
     found = plain(text)
-    return f"'{found}" if _RUNS.match(text) or _RUNS.match(found) or _ROUNDED.fullmatch(found) else found
+    return f"'{found}" if _RUNS.match(text) or _RUNS.match(found) or _RENUMBERED.fullmatch(found) else found
+
+
+def _pairs(details: dict[str, str]) -> str:
+    """The merchant's own pairs as JSON in one cell, which no spreadsheet runs: it begins with a brace."""
+    return json.dumps(details, ensure_ascii=False) if details else ""
 
 
 def _time(moment: datetime, zone: Any) -> str:
