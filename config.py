@@ -16,16 +16,17 @@ from checkout.domain.errors import Invalid
 from checkout.domain.links import problem_with_origin, problem_with_return_url
 from checkout.domain.rates import Rate, read_rates
 from checkout.domain.shops import Shop, check_shop
+from checkout.store.engine import is_address
 
 HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+", re.ASCII)
 ROOT = Path(__file__).resolve().parent
-SHORTEST_SECRET = 32
-SHORTEST_TOKEN = 16
+SHORTEST_SECRET, SHORTEST_TOKEN = 32, 16
 LONGEST_PUBLIC_URL = 150
 CREDENTIALS = {"app-code", "client-key"}  # without them the environment describes no merchant
 SHOP_SETTINGS = {
     "name": "MERCHANT_NAME to another name: it",
     "app-code": "QFPAY_APP_CODE to another code: it",
+    "account": "QFPAY_APP_CODE and QFPAY_MCHID to what they were:",
     "client-key": "QFPAY_CLIENT_KEY to another key: it",
     "mchid": "QFPAY_MCHID to another number: it",
     "base-url": "QFPAY_BASE_URL to another address: it",
@@ -161,10 +162,9 @@ class Config(BaseModel):
         given = os.environ if env is None else env
         values = {name: given[name].strip() for name in cls.model_fields if given.get(name, "").strip()}
         try:
-            config = cls.model_validate(_completed(values))
+            return cls.model_validate(_completed(values))
         except ValidationError as error:
             raise BadSetting(_sentence(error)) from None
-        return config
 
     @model_validator(mode="after")
     def _refuse_what_cannot_work(self) -> Self:
@@ -186,7 +186,7 @@ def _completed(values: dict[str, str]) -> dict[str, Any]:
     # A platform that routes to us sets PORT and expects every interface; a developer's machine stays private.
     if values["ENV"] == "production" and "PORT" in values:
         values.setdefault("HOST", "0.0.0.0")  # noqa: S104 - its router is outside
-    if "SECRET_KEY" not in values and values["ENV"] == "development":
+    if not values.get("SECRET_KEY", "").strip(", ") and values["ENV"] == "development":
         values["SECRET_KEY"] = _development_secret()
     return values
 
@@ -209,7 +209,7 @@ def _problems(config: Config) -> list[str]:
         found.append("Set PUBLIC_URL to this service's own address, such as https://pay.example.com.")
     if len(config.PUBLIC_URL) > LONGEST_PUBLIC_URL:  # return_url and notify_url may have 200 (qfpay.md 3.6)
         found.append(f"Set PUBLIC_URL to an address of at most {LONGEST_PUBLIC_URL} characters.")
-    if not config.DATABASE_URL.startswith(("sqlite:", "postgresql+psycopg:")):
+    if not is_address(config.DATABASE_URL):
         found.append("Set DATABASE_URL to a sqlite:/// or postgresql:// address.")
     if bool(config.QFPAY_APP_CODE) != bool(config.QFPAY_CLIENT_KEY):
         found.append("Set QFPAY_APP_CODE and QFPAY_CLIENT_KEY together, or neither.")

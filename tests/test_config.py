@@ -52,6 +52,11 @@ def test_every_process_of_a_checkout_has_the_same_development_secret() -> None:
     assert len(first[0]) >= 32
 
 
+def test_commas_alone_are_no_secret() -> None:
+    assert Config.from_env({"SECRET_KEY": ", ,"}).SECRET_KEY == Config.from_env({}).SECRET_KEY
+    assert refusal(GOOD | {"SECRET_KEY": ",,"}).startswith("Set SECRET_KEY")
+
+
 def test_production_needs_four_settings() -> None:
     found = Config.from_env(GOOD)
     assert found.production
@@ -128,6 +133,11 @@ def test_sqlite_is_welcome_in_production_on_a_disk_that_stays() -> None:
     ({"RATE_LIMITS": "api=5/day"},             "RATE_LIMITS"),
     ({"RATE_LIMITS": "pages=5/minute"},        "RATE_LIMITS"),
     ({"DATABASE_URL": "mysql://h/d"},          "DATABASE_URL"),
+    ({"DATABASE_URL": "postgres://u:p@h:port/d"}, "Set DATABASE_URL to a sqlite:/// or postgresql:// address."),
+    ({"DATABASE_URL": "sqlite:books.db"},      "Set DATABASE_URL to a sqlite:/// or postgresql:// address."),
+    ({"DATABASE_URL": "sqlite://books.db"},    "Set DATABASE_URL to a sqlite:/// or postgresql:// address."),
+    ({"DATABASE_URL": "sqlite://"},            "Set DATABASE_URL to a sqlite:/// or postgresql:// address."),
+    ({"DATABASE_URL": "sqlite:///:memory:"},   "Set DATABASE_URL to a sqlite:/// or postgresql:// address."),
     ({"PUBLIC_URL": "pay.example.com"},        "PUBLIC_URL"),
     ({"PUBLIC_URL": "https://pay.example?x"},  "PUBLIC_URL"),
     ({"QFPAY_APP_CODE": "A"},                  "QFPAY_APP_CODE"),

@@ -1,14 +1,15 @@
 """Merchants: adding one, knowing one by its key, and the one of the environment."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from checkout.domain.api_keys import digest_of, new_api_key
 from checkout.domain.errors import Invalid
 from checkout.domain.ids import new_id
+from checkout.domain.lifecycle import LIVE_ATTEMPT, RefundStatus
 from checkout.domain.links import origin_of
 from checkout.domain.shops import Shop, check_shop
 from checkout.domain.vault import Vault
@@ -21,7 +22,7 @@ from checkout.services.events import send_again
 from checkout.services.hearers import locked_merchant, take_over
 from checkout.services.terms import Terms
 from checkout.services.webhook_secrets import WEBHOOK_SECRET, new_webhook_secret, opened, signs_anew
-from checkout.store.models import Merchant
+from checkout.store.models import Attempt, Merchant, Refund
 
 DESCRIBED = (
     "name",
@@ -59,6 +60,7 @@ def add_merchant(db: Session, vault: Vault, terms: Terms, shop: Shop, *, now: da
     check_shop(shop, http_allowed=terms.http_allowed)
     api_key, webhook_secret = shop.api_key or new_api_key(), shop.webhook_secret or new_webhook_secret()
     merchant = Merchant(id=new_id("m_"), from_environment=shop.from_environment, created_at=now)
+    merchant.environment = _said(shop) if shop.from_environment else {}
     _describe(merchant, vault, shop)
     merchant.webhook_secret_sealed = vault.seal(webhook_secret.encode(), owner=merchant.owner(WEBHOOK_SECRET))
     put_main_key(db, merchant, api_key, now)
@@ -81,40 +83,79 @@ def _describe(merchant: Merchant, vault: Vault, shop: Shop) -> None:
     merchant.options = shop.options
 
 
+def _said(shop: Shop) -> dict[str, str]:
+    """What the environment says of that which commands and the API change too: secrets as digests."""
+    return {
+        "webhook_url": shop.webhook_url or "",
+        "api_key": shop.api_key and digest_of(shop.api_key),
+        "webhook_secret": shop.webhook_secret and digest_of(shop.webhook_secret),
+    }
+
+
 def put_environment_merchant(
     db: Session, vault: Vault, terms: Terms, shop: Shop, *, now: datetime
 ) -> Introduction | None:
     """Create or update the deployment's single merchant and commit; None when nothing new has to be told.
 
-    Another webhook secret than before is a rotation, and another address enables the webhook there.
+    Another webhook secret than before is a rotation, and another address enables the webhook there. Where the
+    environment says what it said before, what was changed since stays: a key that leaked does not come back.
+    Raises Invalid, naming also an `account` that cannot be left yet, and Refused for another's key.
     """
     its_own = select(Merchant).where(Merchant.from_environment)
     merchant = db.scalar(its_own.with_for_update())  # all of it: the key may change too
     if merchant is None:
         return add_merchant(db, vault, terms, shop, now=now)
     check_shop(shop, http_allowed=terms.http_allowed)
-    if shop.webhook_url and address_is_taken(db, merchant, shop.webhook_url):
+    said = _said(shop)
+    news = {name for name in said if said[name] != merchant.environment.get(name, "")}
+    if "webhook_url" not in news:
+        shop = replace(shop, webhook_url=merchant.webhook_url)
+    elif shop.webhook_url and address_is_taken(db, merchant, shop.webhook_url):
         raise Invalid({"webhook-url": "is the address of another endpoint of this merchant"})
+    _refuse_to_leave_money(db, merchant, shop)
     before = {name: getattr(merchant, name) for name in DESCRIBED}
     before["client_key"] = opened(vault, merchant, merchant.client_key_sealed, CLIENT_KEY)
     _describe(merchant, vault, shop)
     after = {name: getattr(merchant, name) for name in DESCRIBED} | {"client_key": shop.client_key}
     changed = [name for name in after if after[name] != before[name]]
-    if shop.api_key and merchant.api_key_digest != digest_of(shop.api_key):
+    if "api_key" in news and shop.api_key and merchant.api_key_digest != said["api_key"]:
         put_main_key(db, merchant, shop.api_key, now)
         changed.append("api_key")
-    if shop.webhook_secret and signs_anew(merchant, vault, shop.webhook_secret, now):
+    if "webhook_secret" in news and shop.webhook_secret and signs_anew(merchant, vault, shop.webhook_secret, now):
         changed.append("webhook_secret")
-    if merchant.webhook_url != before["webhook_url"]:
-        merchant.webhook_gone_at = None
-        if merchant.webhook_url:
-            take_over(db, merchant)
-            send_again(db, merchant.id, merchant.webhook_url, now)
+    if "webhook_url" in changed:
+        _enable_webhook(db, merchant, now)
+    merchant.environment = said
     if changed:
         details = {"changed": changed}
         write_down(db, actor=ENVIRONMENT, action="merchant_changed", subject=merchant.id, details=details, now=now)
     db.commit()
     return None
+
+
+def _enable_webhook(db: Session, merchant: Merchant, now: datetime) -> None:
+    merchant.webhook_gone_at = None
+    if merchant.webhook_url:
+        take_over(db, merchant)
+        send_again(db, merchant.id, merchant.webhook_url, now)
+
+
+def _refuse_to_leave_money(db: Session, merchant: Merchant, shop: Shop) -> None:
+    """Another account knows nothing of the codes and refunds of this one: what is paid for them would be lost."""
+    if (merchant.app_code, merchant.mchid) == (shop.app_code, shop.mchid or None):
+        return
+    payable = select(func.count()).where(Attempt.merchant_id == merchant.id, Attempt.status.in_(LIVE_ATTEMPT))
+    over = (RefundStatus.SUCCEEDED, RefundStatus.FAILED)
+    going_back = select(func.count()).where(Refund.merchant_id == merchant.id, Refund.status.not_in(over))
+    codes, refunds = db.scalar(payable) or 0, db.scalar(going_back) or 0
+    if codes or refunds:
+        own = f"{merchant.app_code} {merchant.mchid or ''}".strip()
+        raise Invalid(
+            {
+                "account": f"only {own} can be asked about its codes that may still be paid ({codes}) and its refunds "
+                f"under way ({refunds}); wait for them, or add the other account as a second merchant (`merchant add`)"
+            }
+        )
 
 
 def replace_key(db: Session, merchant_id: str, *, now: datetime) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import ExceptionContext, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 BUSY_SECONDS = 4  # a request that waits in vain is told so within 5 s
@@ -27,6 +27,17 @@ READ_ONLY_TRANSACTION = "25006"
 DISK_FULL = "53100"
 SPARE_BYTES = 1024 * 1024  # below this a SQLite file may not grow by one more payment
 _ACTIVE = 1  # libpq's PQTRANS_ACTIVE: a question is under way
+
+
+def is_address(text: str) -> bool:
+    """Whether it names a database that this service can work with; a file has a path after three slashes."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):  # a port that is no number
+        return False
+    if url.drivername == "sqlite":
+        return not url.host and url.database not in (None, "", ":memory:")
+    return url.drivername == "postgresql+psycopg"
 
 
 def make_engine(url: str, *, pool_size: int = 10, max_overflow: int = 10) -> Engine:

@@ -60,6 +60,7 @@ class Merchant(Base):
     embed_origins: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))  # may frame its pages
     both_wallets_code: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # one for all
     from_environment: Mapped[bool] = mapped_column(default=False)
+    environment: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'"))  # what it said last
     created_at: Mapped[datetime]
 
     @property

@@ -11,9 +11,11 @@ from sqlalchemy.exc import DBAPIError
 
 from app import create_app
 from checkout.services.merchants import Introduction
+from checkout.services.webhook_secrets import signing_secrets_of
 from checkout.store.models import Merchant as MerchantRow
 from checkout.store.oversight import AuditEntry
 from config import Config
+from sandbox import Credential
 from tests.stories.cast import GATEWAY, Inbox, Merchant, Shopper, World
 
 
@@ -75,6 +77,89 @@ def test_what_only_the_books_can_tell_about_the_settings_ends_the_release_with_a
     refused = run(make_world(**settings, MERCHANT_WEBHOOK_URL=taken), "db", "upgrade")
     told = "Set MERCHANT_WEBHOOK_URL to another address: it is the address of another endpoint of this merchant."
     assert (refused.exit_code, refused.output) == (1, f"Error: {told}\n")
+
+
+ENVIRONMENT = {
+    "QFPAY_APP_CODE": "APP1",
+    "QFPAY_CLIENT_KEY": "key-of-APP1",
+    "QFPAY_BASE_URL": GATEWAY,
+    "MERCHANT_API_KEY": "sk_of_bo",
+}
+
+
+def of_the_environment(world: World, api_key: str = "sk_of_bo") -> Merchant:
+    return Merchant(world, Introduction(own_id(world), api_key, "", ""), Inbox())
+
+
+def signs_with(world: World) -> str:
+    with world.parts.sessions() as db:
+        return signing_secrets_of(world.parts.vault, db.get_one(MerchantRow, own_id(world)), world.clock())[0]
+
+
+def test_a_key_and_a_secret_that_leaked_do_not_come_back_with_the_next_release(
+    make_world: Callable[..., World],
+) -> None:
+    """Found when every release put back what the environment had said all along."""
+    settings = ENVIRONMENT | {"MERCHANT_WEBHOOK_SECRET": "whsec_" + "A" * 43 + "="}
+    world = make_world(**settings)
+    assert run(world, "db", "upgrade").exit_code == 0
+    merchant_id = own_id(world)
+    key = json.loads(run(world, "merchant", "replace-key", merchant_id, "--json").stdout)["api_key"]
+    secret = json.loads(run(world, "merchant", "rotate-secret", merchant_id, "--json").stdout)["webhook_secret"]
+    assert run(world, "db", "upgrade").exit_code == 0
+    answers = [of_the_environment(world, given).api("GET", "/v1/events").status_code for given in ("sk_of_bo", key)]
+    assert (answers, signs_with(world)) == ([401, 200], secret)
+
+    another = {"MERCHANT_API_KEY": "sk_chosen_anew", "MERCHANT_WEBHOOK_SECRET": "whsec_" + "D" * 43 + "="}
+    renewed = make_world(**settings | another)
+    assert run(renewed, "db", "upgrade").exit_code == 0
+    answers = [
+        of_the_environment(world, given).api("GET", "/v1/events").status_code for given in (key, "sk_chosen_anew")
+    ]
+    assert (answers, signs_with(world)) == ([401, 200], another["MERCHANT_WEBHOOK_SECRET"])
+
+
+@pytest.mark.parametrize("said", [{}, {"MERCHANT_WEBHOOK_URL": "https://shop.example/old"}])
+def test_an_address_for_webhooks_outlives_the_next_release(
+    make_world: Callable[..., World], said: dict[str, str]
+) -> None:
+    """Found when a release took it away, or put the old one back, and the shop heard of no payment any more."""
+    world = make_world(**ENVIRONMENT, **said)
+    assert run(world, "db", "upgrade").exit_code == 0
+    moved = run(world, "merchant", "enable-webhook", own_id(world), "--url", "https://shop.example/new")
+    assert moved.exit_code == 0, moved.output
+    assert run(world, "db", "upgrade").exit_code == 0
+    told = of_the_environment(world).api("GET", "/v1/webhook-endpoints").json
+    assert told
+    assert [hears["url"] for hears in told["data"]] == ["https://shop.example/new"]
+
+
+def test_an_account_is_not_left_while_its_codes_may_be_paid(make_world: Callable[..., World]) -> None:
+    """Found when a release with another QFPAY_APP_CODE lost what was paid meanwhile, and nothing showed it."""
+    world = make_world(**ENVIRONMENT)
+    for code in ("APP1", "APP2"):
+        world.credentials[code] = Credential(f"key-of-{code}")
+    assert run(world, "db", "upgrade").exit_code == 0
+    bo = of_the_environment(world)
+    session = bo.opens()
+    world.shopper(session).picks("alipay_hk")
+    other = ENVIRONMENT | {"QFPAY_APP_CODE": "APP2", "QFPAY_CLIENT_KEY": "key-of-APP2"}
+    early = run(make_world(**other), "db", "upgrade")
+    assert early.exit_code == 1
+    assert early.output == (
+        "Error: Set QFPAY_APP_CODE and QFPAY_MCHID to what they were: only APP1 can be asked about its codes that may "
+        "still be paid (1) and its refunds under way (0); wait for them, or add the other account as a second merchant "
+        "(`merchant add`).\n"
+    )
+    world.pays(session)
+    world.passes(10)
+    assert bo.reads(session)["status"] == "paid"
+    assert run(make_world(**other), "db", "upgrade").exit_code == 0
+    later = bo.opens(reference="A-1002")
+    world.shopper(later).picks("alipay_hk")
+    world.pays(later)
+    world.passes(10)
+    assert bo.reads(later)["status"] == "paid"
 
 
 def test_a_key_of_somebody_else_ends_the_release_with_a_sentence(make_world: Callable[..., World]) -> None:
