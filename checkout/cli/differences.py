@@ -21,6 +21,8 @@ from checkout.services.recovering import recover as recover_books
 from checkout.store.oversight import Difference
 from checkout.web.context import Parts, parts, reading_session
 
+EARLIEST = 2020  # the year: nothing of ours is older
+
 difference = AppGroup("difference", help="Where the gateway's books and ours differ.")
 
 
@@ -135,6 +137,8 @@ def _moment(text: str, now: datetime) -> datetime:
         raise click.ClickException("--since needs a time zone: end it with Z for UTC, or +08:00 for Hong Kong.")
     if moment > now:
         raise click.ClickException(f"--since {text} lies in the future.")
+    if moment.year < EARLIEST:
+        raise click.ClickException(f"--since {text} lies before every payment: give the moment of the backup.")
     return moment.astimezone(UTC)
 
 

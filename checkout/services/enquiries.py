@@ -17,7 +17,7 @@ from checkout.domain import schedule
 from checkout.domain.errors import GatewayError
 from checkout.domain.lifecycle import AttemptStatus, SessionStatus
 from checkout.domain.vault import CannotOpen
-from checkout.gateway.client import Gateway, Says
+from checkout.gateway.client import PAGE_SIZE, Gateway, Says
 from checkout.gateway.months import Window, windows_for
 from checkout.gateway.records import Record
 from checkout.services import breakers, calls, reviews, words
@@ -38,7 +38,9 @@ __all__ = ["Asking", "Lanes", "enquire_next"]
 
 log = logging.getLogger(__name__)
 
-BATCH = 40  # an answer of so many records, with all documented fields, stays below the 64 KiB that we read
+# An answer of so many records, with all documented fields, stays below the 64 KiB that we read; and with a record
+# each they do not fill a page, after which another would be asked for: one question more than the budget knows of.
+BATCH = PAGE_SIZE - 1
 SOON = timedelta(milliseconds=700)  # due this soon: asked along, so that attempts of one shop fall into step
 LATEST_RECORD = timedelta(days=1)  # how long after its end a code's late payment is looked for by month
 PAID_PAUSE = timedelta(seconds=60)

@@ -14,6 +14,7 @@ from checkout.gateway.months import day_of
 from checkout.services.chronicle import OPERATOR, Detail, write_down
 from checkout.services.enquiries import Asking
 from checkout.services.reconciling import Reconciled, look
+from checkout.services.refund_news import OF_A_NEW_SENDING
 from checkout.services.statements import Span
 from checkout.store.engine import unhurried
 from checkout.store.models import Attempt, Merchant, Refund
@@ -72,7 +73,7 @@ def _hold_refunds(db: Session, now: datetime) -> int:
     What was being asked about begins anew, because "not found" was said to a past that is gone.
     """
     waiting = db.scalars(select(Refund.id).where(Refund.status == RefundStatus.RESERVED)).all()
-    held = [refund_id for refund_id in waiting if move_refund(db, refund_id, RefundStatus.UNKNOWN)]
+    held = [one for one in waiting if move_refund(db, one, RefundStatus.UNKNOWN, failure_code=OF_A_NEW_SENDING)]
     db.execute(
         update(Refund)
         .where(Refund.status.in_(REFUND_IN_FLIGHT))

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 DONE = "0000"
 # Either may be so because this very refund was made: only the gateway's records end one that has met them.
 MAY_BE_OURS = refunding.NOTHING_LEFT | NUMBER_USED
+# The `failure_code` of a refund that is sent, or may be: an older refusal says nothing about that sending any more.
+OF_A_NEW_SENDING = case((Refund.failure_code.in_(MAY_BE_OURS), Refund.failure_code))
 
 
 def record(db: Session, asking: Asking, refund: Refund, outcome: RefundOutcome, *, sent_at: datetime) -> None:

@@ -4,7 +4,7 @@ import logging
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import case, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from checkout.crash_points import crash_point
@@ -113,7 +113,7 @@ def _claim(db: Session, refund: Refund, now: datetime) -> bool:
         sent_at=now,
         tries=Refund.tries + 1,
         missing_since=None,
-        failure_code=case((Refund.failure_code.in_(refund_news.MAY_BE_OURS), Refund.failure_code)),
+        failure_code=refund_news.OF_A_NEW_SENDING,
     )
     crash_point("refund.before_claim")
     db.commit()

@@ -1,5 +1,6 @@
 """Bringing the tables to what this code expects."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -13,6 +14,8 @@ from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
 from checkout.store.engine import unhurried
+
+log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -86,8 +89,13 @@ def needing_tables(engine: Engine) -> Iterator[None]:
 
 
 def upgrade(engine: Engine) -> None:
-    """Apply what is missing; nothing when nothing is."""
+    """Apply what is missing; nothing when nothing is, nor on a newer release's tables: a release may roll back."""
     config = alembic_config()
     with unhurried(engine).connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+        connection.rollback()
+        if found not in _known() | {None}:
+            log.warning("the tables are a newer release's, which this one works on as they are", extra={"found": found})
+            return
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -7,7 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from checkout.services.enquiries import BATCH, enquire_next
+from checkout.store.models import Attempt
 from sandbox import Trouble
 from tests.stories.cast import NOON, Merchant, Shopper, World
 
@@ -51,6 +54,22 @@ def test_many_payments_are_one_call(world: World, bo: Merchant) -> None:
     calls = world.ledger.calls("/trade/v1/query")
     assert sum(len(call.params["out_trade_no"].split(",")) for call in calls) == 30
     assert len(calls) == 1
+
+
+def test_a_full_batch_is_one_call_too(world: World, bo: Merchant) -> None:
+    """Found when as many as a page holds were asked about twice at once, which the budget knew nothing of."""
+    for number in range(BATCH + 1):
+        session = bo.opens(reference=f"R-{number}")
+        world.shopper(session).picks("alipay_hk")
+        world.ledger.scan(world.ledger.order(world.attempt(session).out_trade_no).token)  # from now on it has a record
+        world.clock.now += timedelta(milliseconds=50)
+    with world.parts.sessions() as db:
+        db.execute(update(Attempt).values(next_at=world.clock(), asked_at=None))
+        db.commit()
+    before = len(world.ledger.calls("/trade/v1/query"))
+    assert enquire_next(world.asking)
+    [call] = world.ledger.calls("/trade/v1/query")[before:]
+    assert len(call.params["out_trade_no"].split(",")) == BATCH
 
 
 def test_a_payment_is_never_asked_about_twice_in_two_seconds(
