@@ -108,6 +108,29 @@ def test_a_shopper_pays_inside_the_shops_page_by_keyboard(
     assert ada.page.url.startswith(shop)
 
 
+def test_the_shop_hears_of_a_payment_on_the_phone_that_scanned_the_checkout(
+    ensemble: Ensemble, person: Callable[..., Person], shop: str, session: dict[str, Any]
+) -> None:
+    ada = person()
+    ada.opens(f"{shop}/?pay={session['url']}")
+    ada.page.wait_for_function("self.Sampan")
+    ada.page.get_by_role("link", name="Pay now").click()
+    sees(ada, "choose")
+    frame_of(ada).get_by_text("Pay on another device").click()
+    frame_of(ada).get_by_role("link", name="Show it as a code to scan").click()
+    expect(frame_of(ada).locator("svg[data-page-qr]")).to_be_visible()
+
+    ensemble.picks(session["url"], "alipay_hk")
+    ensemble.pays(session["url"])
+    sees(ada, "paid")
+    ada.page.wait_for_function("done.length")
+    assert ada.page.evaluate("done") == [{"id": session["id"], "status": "paid"}]
+
+    frame_of(ada).locator("h1").focus()
+    ada.page.keyboard.press("Escape")
+    expect(ada.page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_a_site_that_nobody_registered_gets_no_frame_and_the_shopper_a_page(
     person: Callable[..., Person], elsewhere: str, session: dict[str, Any]
 ) -> None:
