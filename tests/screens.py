@@ -107,7 +107,7 @@ def scanning(length: int, **fields: Any) -> AttemptView:
 
 
 # What templates beside the pages of a payment ask for.
-VALUES: dict[str, Any] = {"status": 429, "wallet": BOTH[0]}
+VALUES: dict[str, Any] = {"status": 429, "wallet": BOTH[0], "payment": ADDRESS, "again": ADDRESS}
 LINK = "appcode=X&out_trade_no=A-1&txamt=8800&txcurrcd=HKD&sign_type=sha256&sign=" + "0" * 64
 LOGO: dict[str, Any] = {
     "png": "iVBORw0KGgoAAAANSUhEUgAAAGAAAAAwAgMAAACTeJdcAAAADFBMVEXulkv///8LOkEAAACceQ8BAAAAuklEQVR42tWSsQ3CMBBF"

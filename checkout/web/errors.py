@@ -1,11 +1,12 @@
 """One handler turns what went wrong into a page, or, below /v1 and /notify, into problem details (RFC 9457)."""
 
 import logging
+import re
 import time
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, current_app, g, jsonify, render_template, request
+from flask import Flask, Response, current_app, g, jsonify, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -28,6 +29,7 @@ from checkout.store.models import CheckoutSession
 from checkout.web import language
 from checkout.web.back_office import look
 from checkout.web.context import parts
+from checkout.web.guards import SAFE
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,8 @@ DISK_WAS_FULL = "sampan.disk_was_full"  # when a request last failed by it
 
 MACHINES = ("/v1/", "/notify/", "/.well-known/webhook-keys/", "/healthz", "/readyz")
 OFFICE = "/merchant/"
+# From the address: who used the wrong method has been routed nowhere.
+OF_A_SESSION = re.compile(r"/(?:pay|q)/(cs_[0-9A-Za-z]+)(?:/|$)")
 
 
 def install(app: Flask) -> None:
@@ -110,10 +114,23 @@ def _answer(status: int, detail: str, errors: dict[str, str] | None = None) -> R
         return _problem(status, detail, errors or {})
     lang = language.choose(None)
     template = {404: "pay/not_found.html"}.get(status, "pay/refused.html" if status < 500 else "pay/error.html")
+    payment = _payment()
     text = render_template(
-        template, lang=lang.value, assets=parts().assets, status=status, support_code=_support_code(status)
+        template,
+        lang=lang.value,
+        assets=parts().assets,
+        status=status,
+        support_code=_support_code(status),
+        payment=payment,
+        again="" if request.method in SAFE else payment,  # no page answers where a form was sent to
     )
     return Response(text, status, mimetype="text/html")
+
+
+def _payment() -> str:
+    """The page of the payment that this was about, or nothing. Asks no database: it may be what failed."""
+    found = OF_A_SESSION.match(request.path)
+    return url_for("shopper.show", session_id=found[1], **language.asked_for()) if found else ""
 
 
 def _by_machine() -> bool:

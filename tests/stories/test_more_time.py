@@ -4,9 +4,9 @@ import re
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import OperationalError
 
 from tests.stories.cast import PHONE, Merchant, Shopper, World
+from tests.stories.test_ways_back import database_away
 
 
 def time_left(ada: Shopper) -> int:
@@ -121,20 +121,11 @@ def test_a_page_of_a_broken_service_has_a_code_to_read_out(world: World, ada: Sh
     assert re.search(r"data-support-code><span>\w{3}</span><span>\w{3}", strange.text)
 
 
-def test_also_when_the_database_is_away(
-    world: World, ada: Shopper, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as away:
-        for engine in (world.parts.engine, world.parts.reading):
-            away.setattr(engine.dialect, "connect", _refuse)
-            engine.dispose()
+def test_also_when_the_database_is_away(world: World, ada: Shopper, caplog: pytest.LogCaptureFixture) -> None:
+    with database_away(world):
         answer = ada.asks("GET", ada.path)
     assert answer.status_code == 503
     code = re.search(r"data-support-code><span>(\w{3})</span><span>(\w{3})", answer.text)
     assert code
     assert code[1] + code[2] in caplog.text
     assert "do not pay again" in answer.text
-
-
-def _refuse(*_: Any, **__: Any) -> None:
-    raise OperationalError("connect", {}, Exception("the database is away"))
