@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
 
-from flask import request
+from flask import request, url_for
 from markupsafe import Markup
 
 from checkout.domain import qr
@@ -26,6 +26,7 @@ from checkout.web.pages import Page, Surroundings, build_page, return_link, stag
 
 log = logging.getLogger(__name__)
 
+PAGES = frozenset({"shopper.show", "shopper.receipt", "shopper.elsewhere"})  # each can be looked at by its address
 BESIDE = frozenset({Device.DESKTOP, Device.TABLET, Device.UNKNOWN})
 Returned = tuple[tuple[str, int, bool], ...]
 
@@ -40,7 +41,7 @@ def present(row: PageRow) -> Page:
         now=moment,
         agent=read_agent(request.user_agent.string),
         lang=language.current(),
-        languages=language.switch(f"/pay/{row.id}"),
+        languages=language.switch(_own_address(row)),
         public_url=joined.config.PUBLIC_URL,
         query=f"?lang={asked['lang']}" if asked else "",
         sandbox=joined.config.SANDBOX and row.base_url.endswith("/sandbox"),
@@ -56,6 +57,11 @@ def present(row: PageRow) -> Page:
     if page.way_out:
         headers.allow_style(source_of(joined.assets.some["guide"]))
     return replace(page, one_code=_one_code(row, page, around.agent))
+
+
+def _own_address(row: PageRow) -> str:
+    """Where the same page stands in another language; for what is no page to look at, the payment's."""
+    return url_for(request.endpoint if request.endpoint in PAGES else "shopper.show", session_id=row.id)
 
 
 def _weather(row: PageRow, stage: Stage, moment: datetime) -> Weather:

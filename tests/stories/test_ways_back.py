@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from checkout.domain.vault import CannotOpen
 from tests.stories.cast import Shopper, World
 
 
@@ -76,3 +77,40 @@ def test_where_there_is_no_payment_nothing_leads_back_to_one(ada: Shopper) -> No
     for path in ("/pay/cs_", "/pay/%22%3E", "/accessibility"):
         assert "Back to the payment" not in ada.asks("POST", path, headers=foreign).text, path
     assert "Back to the payment" not in ada.asks("GET", f"{ada.path}x").text
+
+
+# --- in her language
+
+
+def turned_to(ada: Shopper, path: str) -> str:
+    """Where the switch to Traditional Chinese leads from a page."""
+    found = re.search(r'hreflang="zh-HK" href="([^"]+)"', ada.asks("GET", path).text)
+    assert found
+    return found[1]
+
+
+def test_a_receipt_and_a_code_for_another_device_can_be_read_in_another_language(
+    world: World, ada: Shopper, session: dict[str, Any]
+) -> None:
+    for path, heading in ((ada.path, "選擇付款方式"), (f"{ada.path}/elsewhere", "用另一部手機付款")):
+        assert turned_to(ada, path) == f"{path}?lang=zh-HK"
+        assert heading in ada.asks("GET", f"{path}?lang=zh-HK").text
+    ada.picks("alipay_hk")
+    world.pays(session)
+    world.passes(3)
+    receipt = f"{ada.path}/receipt"
+    assert turned_to(ada, receipt) == f"{receipt}?lang=zh-HK"
+    assert 'data-stage="receipt"' in ada.asks("GET", f"{receipt}?lang=zh-HK").text
+
+
+def test_what_came_of_a_form_is_read_in_another_language_on_the_payments_page(
+    world: World, ada: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("checkout.services.attempts._gateway_for", _cannot_open)
+    answer = ada.picks("alipay")
+    assert answer.status_code == 503
+    assert f'hreflang="zh-HK" href="{ada.path}?lang=zh-HK"' in answer.text
+
+
+def _cannot_open(*_: Any) -> None:
+    raise CannotOpen
