@@ -25,6 +25,7 @@ GETS: dict[str, set[str]] = {
     "/pay/<>":                   {"attempt"},
     "/pay/<>/status":            {"attempt"},
     "/pay/<>/return":            {"attempt"},  # makes an enquiry due
+    "/pay/<>/return/<>":         {"attempt"},  # the same, in the language that was chosen
     "/pay/<>/receipt":           set(),
     "/pay/<>/elsewhere":         set(),        # the page's own address as a code
     "/pay/<>/code.png":          set(),        # the payment's code as a picture to save

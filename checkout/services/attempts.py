@@ -49,9 +49,11 @@ def start_attempt(  # noqa: PLR0913 - a use case names all that it touches
     device: Device,
     clock: Callable[[], datetime],
     openid: str | None = None,
+    lang: str = "",
 ) -> Attempt:
     """Start, or find, the one live attempt with this wallet on this kind of device.
 
+    The wallet leads back to the language `lang`, if the shopper chose one.
     With the shopper's `openid`, learnt without a tap, it never replaces another live attempt; it is stored nowhere.
 
     Raises Invalid for a wallet that is not offered, SessionClosed, TooManyAttempts. What the
@@ -64,7 +66,9 @@ def start_attempt(  # noqa: PLR0913 - a use case names all that it touches
     if not new:
         return attempt
     crash_point("attempt.intended")
-    order = retrying.run(db, lambda: _ordered(db, terms, merchant, attempt, openid), finds_itself=True)
+    order = retrying.run(db, lambda: _ordered(db, terms, merchant, attempt), finds_itself=True)
+    back = f"{order.return_url}/{lang}" if lang else order.return_url
+    order = replace(order, openid=openid, return_url=back)
     outcome = _call(db, gateway, terms, order, clock)
     crash_point("attempt.answered")
     record = partial(_record, db, gateways, terms, attempt, outcome=outcome, now=clock())
@@ -217,8 +221,8 @@ def _new_attempt(
     )
 
 
-def _ordered(db: Session, terms: Terms, merchant: Merchant, attempt: Attempt, openid: str | None) -> PaymentOrder:
-    order = replace(_order(terms, merchant, db.get_one(CheckoutSession, attempt.session_id), attempt), openid=openid)
+def _ordered(db: Session, terms: Terms, merchant: Merchant, attempt: Attempt) -> PaymentOrder:
+    order = _order(terms, merchant, db.get_one(CheckoutSession, attempt.session_id), attempt)
     db.commit()  # nothing stays open while we call, and what was read stays readable
     return order
 

@@ -96,8 +96,9 @@ def arrive(
     crash_point("alipay.user_known")
     with suppress(SessionClosed, Invalid, TooManyAttempts, CannotOpen):  # the page says what has become of it
         start_attempt(
-            db, gateways, terms, state.session_id, WALLET, device=Device.IN_WALLET, clock=clock, openid=openid
-        )
+            db, gateways, terms, state.session_id, WALLET,
+            device=Device.IN_WALLET, clock=clock, openid=openid, lang=state.lang,
+        )  # fmt: skip
 
 
 def _take_answer(db: Session, state: State, now: datetime) -> bool:

@@ -42,7 +42,7 @@ def current() -> Lang:
 
 def choose(locale: str | None) -> Lang:
     """Settle the language, now that the session's own locale is known."""
-    asked = lang_of(request.args.get("lang", "")) or (lang_of(locale) if locale else None)
+    asked = _chosen() or (lang_of(locale) if locale else None)
     g.lang = asked or best_lang((tag, quality) for tag, quality in request.accept_languages)
     return cast(Lang, g.lang)
 
@@ -59,8 +59,13 @@ def speaking(lang: Lang) -> Iterator[None]:
 
 def asked_for() -> dict[str, Any]:
     """The `lang` argument that links must carry on, if the shopper chose one."""
-    chosen = lang_of(request.args.get("lang", ""))
+    chosen = _chosen()
     return {"lang": chosen.value} if chosen else {}
+
+
+def _chosen() -> Lang | None:
+    """`?lang`, or what the path says: wallets come back to an address that holds no query of ours (qfpay.md 3.6)."""
+    return lang_of((request.view_args or {}).get("lang") or request.args.get("lang", ""))
 
 
 def switch(path: str) -> tuple[tuple[str, str, str, bool], ...]:

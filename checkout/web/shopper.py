@@ -11,6 +11,7 @@ from checkout.domain import qr
 from checkout.domain.devices import Device, device_of, read_agent
 from checkout.domain.errors import Invalid, SessionClosed
 from checkout.domain.lifecycle import LIVE_ATTEMPT
+from checkout.domain.locales import Lang
 from checkout.domain.stages import WAITS, Stage
 from checkout.domain.vault import CannotOpen
 from checkout.domain.wallets import PAY_TYPES, WALLETS
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 bp = Blueprint("shopper", __name__, url_prefix="/pay")
 
 LONGEST_ID = 64
+LANGS = ", ".join(f"'{lang}'" for lang in Lang)
 
 
 @bp.before_request
@@ -59,12 +61,13 @@ def choose(session_id: str) -> ResponseReturnValue:
     once = all(len(request.form.getlist(name)) == 1 for name in request.form)
     if not form.validate_on_submit() or set(request.form) - {"wallet", "way"} or not once:
         raise Invalid({"wallet": "pick one of the wallets on the page"})
-    device = _device(form.way.data)
+    device, lang = _device(form.way.data), language.asked_for().get("lang", "")
     renewing.extend_if_ending(db(), row.id, row.expires_at, now())
     try:
         attempt = attempts.start_attempt(
-            db(), parts().gateways, parts().terms, row.id, form.wallet.data, device=device, clock=parts().clock
-        )
+            db(), parts().gateways, parts().terms, row.id, form.wallet.data,
+            device=device, clock=parts().clock, lang=lang,
+        )  # fmt: skip
     except SessionClosed:
         return _to_page(session_id)
     except CannotOpen:  # SECRET_KEY was changed; nothing was written
@@ -104,7 +107,8 @@ def status(session_id: str) -> ResponseReturnValue:
 
 
 @bp.get("/<session_id>/return")
-def come_back(session_id: str) -> ResponseReturnValue:
+@bp.get(f"/<session_id>/return/<any({LANGS}):lang>")
+def come_back(session_id: str, **_lang: str) -> ResponseReturnValue:  # web/language.py reads it
     """Where the wallet sends the shopper. Proves nothing; the question that it raises is asked at once."""
     return _ask_soon(session_id)
 

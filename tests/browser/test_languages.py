@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import expect
 
-from tests.browser.cast import Person
+from tests.browser.cast import PHONE, Person
 from tests.browser.ensemble import SHOP, Ensemble
 
 # What stands in Latin letters in every language: brands, the shop's own words, the language switch. A receipt says in
@@ -64,6 +65,25 @@ def test_a_shopper_reads_one_language_from_the_first_page_to_the_last(
     number = ensemble.order(session["id"])["out_trade_no"]
     code = ada.page.locator("[data-support-code]").inner_text()
     assert not strange_words(ada, *ours, number, *code.split()) or lang == "en"
+
+
+def test_the_language_that_was_switched_to_stays_through_the_wallet_and_on_the_receipt(
+    ensemble: Ensemble, person: Callable[..., Person]
+) -> None:
+    ada = person(PHONE)
+    ada.never_leaves_by_herself()
+    ada.opens(ensemble.open_session()["url"])
+    ada.page.get_by_role("link", name="繁體中文").click()
+    ada.picks("alipay_hk")
+    ada.page.wait_for_url("**/sandbox/wallet/*")
+    ada.pays()
+    ada.sees("paid")
+    expect(ada.page.locator("h1")).to_have_text("已付款")
+    ada.page.locator("a[href*=receipt]").click()
+    ada.sees("receipt")
+    ada.page.get_by_role("link", name="简体中文").click()
+    expect(ada.page.locator("html")).to_have_attribute("lang", "zh-CN")
+    ada.sees("receipt")
 
 
 @pytest.mark.parametrize(("locale", "heading"), [("zh-HK", "找不到此付款頁"), ("zh-CN", "找不到此付款页")])

@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from checkout.domain.vault import CannotOpen
-from tests.stories.cast import Shopper, World
+from checkout.gateway.fields import MAX_OWN_URL
+from config import LONGEST_PUBLIC_URL
+from tests.stories.cast import PHONE, PUBLIC, Shopper, World
 
 
 @contextmanager
@@ -101,6 +103,35 @@ def test_a_receipt_and_a_code_for_another_device_can_be_read_in_another_language
     receipt = f"{ada.path}/receipt"
     assert turned_to(ada, receipt) == f"{receipt}?lang=zh-HK"
     assert 'data-stage="receipt"' in ada.asks("GET", f"{receipt}?lang=zh-HK").text
+
+
+@pytest.mark.parametrize(("asked", "chosen"), [("?lang=zh-HK", "zh-HK"), ("?lang=zh-TW", "zh-HK"), ("?lang=xx", None)])
+def test_ada_comes_back_from_her_wallet_to_the_language_that_she_chose(
+    world: World, session: dict[str, Any], asked: str, chosen: str | None
+) -> None:
+    ada = world.shopper(session, PHONE)
+    ada.asks("POST", ada.path + asked, data={"wallet": "alipay_hk"})
+    world.pays(session)
+    back = world.ledger.calls("/trade/v1/payment")[-1].params["return_url"]
+    assert back == f"{ada.url}/return" + (f"/{chosen}" if chosen else "")
+    assert len(back) - len(PUBLIC) + LONGEST_PUBLIC_URL <= MAX_OWN_URL
+
+    answer = ada.asks("GET", back.removeprefix(PUBLIC) + "?syssn=1&respcd=0000")
+    page = ada.path + (f"?lang={chosen}" if chosen else "")
+    assert (answer.status_code, answer.headers["Location"]) == (303, page)
+    world.passes(3)  # coming back has raised the question
+    assert ("已付款" if chosen else "Paid") in ada.asks("GET", page).text
+
+
+def test_a_way_back_in_a_language_that_cannot_be_told_is_loaded_again_in_it(world: World, ada: Shopper) -> None:
+    with database_away(world):
+        answer = ada.asks("GET", f"{ada.path}/return/zh-HK?lang=en")
+    assert leads_to(answer.text, "重新載入") == ""
+
+
+@pytest.mark.parametrize("lang", ["zh-TW", "zh-hk", "xx", "zh", "en/", "en/x", "%22%3E", ""])
+def test_a_way_back_names_one_of_the_three_languages_or_none(ada: Shopper, lang: str) -> None:
+    assert ada.asks("GET", f"{ada.path}/return/{lang}").status_code == 404
 
 
 def test_what_came_of_a_form_is_read_in_another_language_on_the_payments_page(
