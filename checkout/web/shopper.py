@@ -1,5 +1,6 @@
 """The shopper's pages (interface.md section 3): one address, one screen per stage; no GET touches money."""
 
+import json
 import logging
 from dataclasses import replace
 
@@ -102,6 +103,8 @@ def status(session_id: str) -> ResponseReturnValue:
             next_poll_ms=page.next_poll_ms,
         )
     answer.set_etag(tag, weak=True)
+    # What the tag leaves out, because it is another at each answer: a page takes it from here, body or not.
+    answer.headers["Clocks"] = json.dumps({"endsIn": page.ends_in, "nextPollMs": page.next_poll_ms})
     answer.vary.update(("Accept", "Accept-Language", "User-Agent"))
     return answer
 

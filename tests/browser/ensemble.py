@@ -204,9 +204,9 @@ class Ensemble:
         assert stored.startswith(f"{self.url}/sandbox/wallet/{order['token']}?"), stored
         return stored
 
-    def ages(self, session_id: str, *, minutes: int) -> None:
+    def ages(self, session_id: str, *, minutes: int = 0, seconds: int = 0) -> None:
         """So much time goes by for this session, in the books: nobody waits for it."""
-        earlier = "{0} = strftime('%Y-%m-%d %H:%M:%f000', {0}, '-' || :minutes || ' minutes')"
+        earlier = "{0} = strftime('%Y-%m-%d %H:%M:%f000', {0}, '-' || :seconds || ' seconds')"
         with closing(sqlite3.connect(self._database, timeout=10)) as db, db:
             for table, key, moments in (
                 ("session", "id", ("created_at", "expires_at", "due_at")),
@@ -215,7 +215,7 @@ class Ensemble:
                 changes = ", ".join(earlier.format(moment) for moment in moments)
                 db.execute(
                     f"UPDATE {table} SET {changes} WHERE {key} = :session",  # noqa: S608 - our own names
-                    {"minutes": minutes, "session": session_id},
+                    {"seconds": 60 * minutes + seconds, "session": session_id},
                 )
 
     def enquiries_about(self, session_id: str) -> int:

@@ -1,6 +1,8 @@
 """What every page does, whoever looks: languages, headers, and requests that are not what they should be."""
 
+import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -133,6 +135,18 @@ def test_status_is_small_and_says_when_nothing_changed(world: World, ada: Shoppe
     world.pays({"id": ada.path[5:]})
     world.passes(3)
     assert ada.polls(If_None_Match=tag)["status"] == "paid"
+
+
+def test_an_answer_without_a_body_tells_the_clocks_too(world: World, ada: Shopper) -> None:
+    ada.picks("alipay_hk")
+    first = ada.asks("GET", f"{ada.path}/status", headers={"Accept": "text/html"})
+    assert json.loads(first.headers["Clocks"]) == {"endsIn": 1800, "nextPollMs": 2000}
+    assert 'data-ends-in="1800"' in first.text
+    world.clock.now += timedelta(seconds=70)
+    unchanged = {"Accept": "text/html", "If-None-Match": first.headers["ETag"]}
+    again = ada.asks("GET", f"{ada.path}/status", headers=unchanged)
+    assert (again.status_code, again.data) == (304, b"")
+    assert json.loads(again.headers["Clocks"]) == {"endsIn": 1730, "nextPollMs": 3000}
 
 
 def test_page_and_poll_draw_the_same(world: World, ada: Shopper, session: dict[str, Any]) -> None:
