@@ -13,7 +13,8 @@ from markupsafe import Markup
 from config import ROOT
 
 CSS = ("tokens.css", "elements.css", "layout.css", "parts.css", "scan.css", "print.css")
-CORE = ("base.js", "refresh.js", "extra/press.js")
+FOLLOWS = ("base.js", "refresh.js")
+CORE = (*FOLLOWS, "extra/press.js")
 START = Markup("run()")
 
 
@@ -21,11 +22,14 @@ START = Markup("run()")
 class Assets:
     """`js` is in every page that can change, `base` in those that cannot; `extra` holds what only some stages need.
 
+    `follows` is for those with nothing to press that still wait for the shop: all three would be too much there.
+
     `some` holds style sheets that only some documents need, whatever stage they turn to.
     """
 
     css: Markup
     js: Markup
+    follows: Markup
     base: Markup
     extra: dict[str, Markup]
     some: dict[str, Markup]
@@ -40,16 +44,17 @@ def load_assets(*, pretend_bridge: Path | None = None) -> Assets:
     """Join the files of static/pay/ as they are sent; once, at the start. In development a pretend bridge stands in."""
     css = Markup("").join(small(f"pay/{name}") for name in CSS)
     some, extra = small_ones("pay/some"), small_ones("pay/extra")
-    js = Markup(";").join([*(small(f"pay/{name}") for name in CORE), START])
+    js, follows = (Markup(";").join([*(small(f"pay/{name}") for name in names), START]) for names in (CORE, FOLLOWS))
     base = Markup(";").join([small("pay/base.js"), START])
     bridge = small("alipay/sheet.js")
     if pretend_bridge:
         bridge = Markup(pretend_bridge.read_text()) + bridge  # noqa: S704 - our own file, not a stranger's text
     # The page's policy knows all of them from the start: the script of a later stage arrives with that stage.
-    ours = " ".join(map(source_of, (js, base, *extra.values())))
+    ours = " ".join(map(source_of, (js, follows, base, *extra.values())))
     return Assets(
-        css, js, base, extra, some, source_of(css), ours, bridge, source_of(bridge), pretends=pretend_bridge is not None
-    )
+        css, js, follows, base, extra, some, source_of(css), ours, bridge, source_of(bridge),
+        pretends=pretend_bridge is not None,
+    )  # fmt: skip
 
 
 def small(name: str) -> Markup:

@@ -101,6 +101,11 @@ class Page:
         """Whether this page still waits for the shop, though nothing will change about the payment."""
         return self.merchant_told is False and not self.told_in_vain
 
+    @property
+    def settled(self) -> bool:
+        """Nothing on it will change any more."""
+        return self.final and not self.telling
+
 
 @dataclass(frozen=True)
 class Surroundings:

@@ -1,13 +1,17 @@
 """A page that lies open follows what happens without its doing: the time that is left, and how often it may ask."""
 
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import pytest
 from playwright.sync_api import Route, expect
+from werkzeug.wrappers import Response
 
 from tests.browser.cast import Person
 from tests.browser.ensemble import Ensemble
-from tests.servers import wait_until
+from tests.servers import HttpServer, wait_until
 
 NOTE_EACH_WAIT = "() => { const wait = setTimeout; setTimeout = (...all) => (self.waits = all[1], wait(...all)); }"
 
@@ -73,3 +77,37 @@ def test_an_answer_of_an_older_process_is_no_silence(ensemble: Ensemble, person:
     assert [page.passes(2) for _ in range(3)] == [2000] * 3
     assert page.answers == [200, 304, 304]
     expect(ada.page.locator("[data-offline]")).to_be_empty()
+
+
+class SlowShop:
+    """A shop's server that hears at once, and answers when the story says so."""
+
+    def __init__(self) -> None:
+        self.answers = threading.Event()
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        self.answers.wait(20)
+        return Response(status=204)(environ, start_response)
+
+
+@pytest.fixture
+def slow_shop(http_server: Callable[[SlowShop], HttpServer]) -> Iterator[tuple[SlowShop, str]]:
+    shop = SlowShop()
+    yield shop, http_server(shop).url
+    shop.answers.set()
+
+
+def test_a_page_that_is_loaded_when_all_is_paid_hears_that_the_shop_knows(
+    ensemble: Ensemble, person: Callable[..., Person], slow_shop: tuple[SlowShop, str]
+) -> None:
+    shop, url = slow_shop
+    session = ensemble.open_session(api_key=ensemble.add_merchant("--webhook-url", url))
+    ensemble.picks(session["url"], "alipay_hk")
+    ensemble.pays(session["url"])
+    ada = person()
+    ada.never_leaves_by_herself()
+    ada.opens(session["url"])
+    expect(ada.page.get_by_text("We are telling the shop")).to_be_visible()
+    shop.answers.set()
+    expect(ada.page.get_by_text("The shop has received your order.")).to_be_visible()
+    expect(ada.page.locator("main")).to_have_attribute("data-final", "")

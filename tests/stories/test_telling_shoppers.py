@@ -42,6 +42,7 @@ def test_the_page_says_that_the_shop_has_heard(world: World, ada: Shopper, paid:
     assert ada.stage() == "paid"
     assert HEARD in ada.page()
     assert "data-final" in fragment(ada)
+    assert "If-None-Match" not in ada.page(), "there is nothing to wait for"
 
 
 def test_while_the_shop_does_not_answer_the_page_says_when_it_is_told_again(
@@ -53,6 +54,7 @@ def test_while_the_shop_does_not_answer_the_page_says_when_it_is_told_again(
     promised = again_at(ada.page())
     assert HEARD not in ada.page()
     assert "data-final" not in fragment(ada), "an open page waits for the shop"
+    assert "If-None-Match" in ada.page(), "and so does one that is loaded only now"
 
     until_then = promised - world.clock.now
     world.passes(until_then.total_seconds() - 61)
