@@ -21,6 +21,7 @@ SCRIPTS: dict[Stage, tuple[str, ...]] = {
 }
 TIMED = frozenset({Stage.CHOOSE, Stage.FAILED, Stage.SCAN, Stage.WALLET})
 SHOWN_EARLY = timedelta(seconds=20)  # the countdown's script arrives with a poll before it has to start
+NOTICED = timedelta(seconds=20)  # until then an open page has asked again, and taken away what is offered no more
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,9 @@ def ending(row: PageRow, stage: Stage, now: datetime) -> dict[str, Any]:
     renewable = False
     if stage in (Stage.SCAN, Stage.WALLET):
         ends = min(session_ends, row.attempt_created_at + timedelta(minutes=row.attempt_code_minutes))
-        renewable = softer or session_ends - now > schedule.WARNING
+        # As it will be when the warning shows; and no longer when a press might come too late (renewing.worn).
+        warned = max(now, ends - schedule.WARNING)
+        renewable = softer or session_ends - warned > schedule.WARNING + NOTICED
     left = ends - now
     return {
         "ends_in": max(int(left.total_seconds()), 0),

@@ -217,7 +217,7 @@ def page_tag(page: Page, form: str) -> str:
     asked = page.attempt.asked_seconds_ago if page.attempt and page.stage is Stage.UNKNOWN else None
     age = "" if asked is None else min(asked // 20, 100)  # as coarse as the words that the page has for it
     silent = "silent" if page.attempt and page.attempt.silent else ""
-    soon = "soon" if page.ends_soon else ""
+    soon = ("soon" if page.ends_soon else "") + ("fresh" if page.renewable else "")
     agent = page.agent.replace(" ", "_")
     foul = "".join(code + trouble for code, _label, trouble in page.wallets if trouble)
     told = f"{page.merchant_told}{page.told_in_vain}" + (f"{page.told_again_at:%H%M}" if page.told_again_at else "")

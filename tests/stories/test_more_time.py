@@ -8,6 +8,8 @@ import pytest
 from tests.stories.cast import PHONE, Merchant, Shopper, World
 from tests.stories.test_ways_back import database_away
 
+FRESH = "Get a fresh code"
+
 
 def time_left(ada: Shopper) -> int:
     found = re.search(r'data-ends-in="(\d+)"', ada.page())
@@ -25,7 +27,7 @@ def test_the_same_wallet_again_is_the_same_code_until_its_last_minutes(world: Wo
     assert "data-ending hidden" in ada.page()
 
     world.passes(90, step=30)
-    assert "Get a fresh code" in ada.page()
+    assert FRESH in ada.page()
     assert "data-ending hidden" not in ada.page()
     ada.picks("alipay")
     ada.picks("alipay")
@@ -65,6 +67,39 @@ def test_the_deadline_moves_only_where_the_shop_takes_late_money(
     assert (told["expires_at"] == session["expires_at"]) is (times == 0)
     world.passes(40 * 60, step=240)
     assert ada.stage() in ("closing", "expired")
+
+
+@pytest.mark.parametrize("terms", ["hold", "refund"])
+def test_no_fresh_code_is_offered_where_the_code_ends_with_the_session(world: World, bo: Merchant, terms: str) -> None:
+    ada = world.shopper(bo.opens(expires_in=30, late_payment=terms))
+    ada.picks("alipay")
+    world.passes(27 * 60 - 15, step=60)
+    assert "data-ending hidden" in ada.page(), "the warning is there, and comes without another answer"
+    assert FRESH not in ada.page()
+    world.passes(30)
+    assert "data-ending hidden" not in ada.page()
+    assert FRESH not in ada.page()
+
+
+def test_a_fresh_code_is_offered_as_long_as_a_press_brings_one(world: World, bo: Merchant) -> None:
+    session = bo.opens(expires_in=31)
+    ada = world.shopper(session)
+    ada.picks("alipay")
+    world.passes(27 * 60 - 15, step=60)
+    open_page = ada.asks("GET", f"{ada.path}/status", headers={"Accept": "text/html"})
+    assert FRESH in open_page.text
+    world.passes(54)
+    unchanged = {"Accept": "text/html", "If-None-Match": open_page.headers["ETag"]}
+    assert ada.asks("GET", f"{ada.path}/status", headers=unchanged).status_code == 304
+    world.passes(2)
+    told = ada.asks("GET", f"{ada.path}/status", headers=unchanged)
+    assert told.status_code == 200
+    assert FRESH not in told.text
+
+    world.passes(15)  # a page may ask no sooner
+    assert len(world.attempts(session)) == 1
+    ada.picks("alipay")
+    assert len(world.attempts(session)) == 2, "who saw it until then has not pressed in vain"
 
 
 def test_a_deadline_that_moves_keeps_no_dead_code_alive(world: World, bo: Merchant) -> None:
