@@ -50,7 +50,8 @@ def present(row: PageRow) -> Page:
     )
     page = build_page(row, around, return_href=_way_back(row, stage), told=told.heard, returned=returned)
     page = replace(page, told_again_at=told.again_at, told_in_vain=told.in_vain)
-    framed = page.attempt is not None and page.attempt.framed
+    # Also before its wallet is picked: a refresh brings the frame into a document whose policy stays as it is.
+    framed = bool(row.options.get("frame")) and not page.final
     headers.allow_wallets(joined.gateways.links_of(row.base_url).sources(), framed=framed)
     if page.look and page.look.source:
         headers.allow_style(page.look.source)

@@ -40,6 +40,24 @@ def test_the_wallets_page_is_framed_and_the_code_is_one_step_away(
     expect(ada.page.locator("iframe")).to_have_count(0)
 
 
+def test_a_wallet_picked_elsewhere_is_framed_on_the_page_that_lay_open(
+    ensemble: Ensemble, person: Callable[..., Person]
+) -> None:
+    """A page's policy comes with its document, and what a refresh draws must find its place in it."""
+    session = ensemble.open_session(api_key=ensemble.add_merchant("--frame", "alipay_hk"))
+    ada, other = person(), person()
+    ada.opens(session["url"])
+    other.opens(f"{session['url']}/elsewhere")
+    ada.sees("choose")
+    ensemble.picks(session["url"], "alipay_hk")
+    for one in (ada, other):
+        one.sees("scan")
+        expect(one.page.frame_locator("iframe").locator("button[value=pay]")).to_be_visible()
+    ada.page.frame_locator("iframe").locator("button[value=pay]").click()
+    for one in (ada, other):
+        one.sees("paid")
+
+
 def test_without_that_wish_nothing_may_be_framed(ensemble: Ensemble, person: Callable[..., Person]) -> None:
     session = ensemble.open_session()
     ensemble.picks(session["url"], "alipay_hk")

@@ -209,13 +209,21 @@ def test_a_wallet_may_be_framed_with_its_code_one_step_away(world: World) -> Non
     bo = world.merchant(options={"frame": ["alipay_hk"]})
     session = bo.opens()
     ada = world.shopper(session)
+    framing = "frame-src https://alipay.com https://*.alipay.com;"
+    assert framing in policy(ada), "what is refreshed into this page stands under its policy"
     ada.picks("alipay_hk")
     page = ada.page()
     assert "<iframe" in page
     assert "data-qr" in page
-    assert ada.answer is not None
-    policy = ada.answer.headers["Content-Security-Policy"]
-    assert "frame-src https://alipay.com https://*.alipay.com;" in policy
+    assert framing in policy(ada)
+    world.pays(session)
+    world.passes(3)
+    assert "frame-src 'none';" in policy(ada)
+
+
+def policy(ada: Shopper) -> str:
+    answer = ada.asks("GET", ada.path)
+    return str(answer.headers["Content-Security-Policy"])
 
 
 def test_a_code_is_exactly_what_the_gateway_gave(world: World, ada: Shopper, session: dict[str, Any]) -> None:
