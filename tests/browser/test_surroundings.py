@@ -26,6 +26,21 @@ def test_inside_wechat_the_way_out_lies_open(ensemble: Ensemble, person: Callabl
     expect(ada.page.locator("button[name=wallet]")).to_have_count(2)
 
 
+def test_the_way_out_is_gone_when_nothing_is_left_to_pay(ensemble: Ensemble, person: Callable[..., Person]) -> None:
+    session = ensemble.open_session()
+    ada = person(PHONE, user_agent=WECHAT)
+    ada.never_leaves_by_herself()
+    ada.opens(session["url"])
+    guide = ada.page.locator(".guide")
+    expect(guide).to_be_visible()
+    ensemble.picks(session["url"], "alipay_hk", agent=WECHAT)
+    ada.sees("wallet")
+    expect(guide).to_be_visible()
+    ensemble.pays(session["url"])
+    ada.sees("paid")
+    expect(guide).to_be_hidden()
+
+
 def test_elsewhere_nobody_speaks_of_wechat(ensemble: Ensemble, person: Callable[..., Person]) -> None:
     ada = person(PHONE)
     ada.opens(ensemble.open_session()["url"])

@@ -19,7 +19,7 @@ from checkout.domain.logos import LARGEST
 from checkout.domain.stages import Stage
 from checkout.web.headers import squeeze
 from checkout.web.looks import look_of
-from checkout.web.pages import Page
+from checkout.web.pages import OFFERING, Page
 from tests.gallery import ROOT, assets, draw, environment
 from tests.screens import BRAND, LOGO, SHOP_SITE, at, scanning, screens
 
@@ -157,6 +157,11 @@ def test_help_that_opens_by_itself_stands_where_its_script_is(name: str) -> None
     html = drawn(name, Lang.EN)
     helped = "data-help" in html and not name.endswith(("-ending", "-alipay"))
     assert (assets().extra["stuck"] in html) == helped
+
+
+def test_the_guide_out_of_an_app_stands_where_wallets_are_offered() -> None:
+    shown = set(re.findall(r"\[data-stage=(\w+)\]", assets().some["guide"]))
+    assert shown == {str(stage) for stage in OFFERING}
 
 
 def test_what_is_squeezed_comes_out_as_it_was() -> None:
