@@ -22,8 +22,9 @@ database = AppGroup("db", help="The database.")
 
 
 @database.command("upgrade")
+@click.option("--leave-account", is_flag=True, help="Change the QFPay account although payments of it may be lost.")
 @with_appcontext
-def upgrade() -> None:
+def upgrade(leave_account: bool) -> None:
     """Apply missing migrations, then create or update the merchant of the environment."""
     logs.to_stderr()
     joined = parts()
@@ -33,7 +34,9 @@ def upgrade() -> None:
         return
     with joined.sessions() as db:
         try:
-            told = merchants.put_environment_merchant(db, joined.vault, joined.terms, config.shop, now=joined.clock())
+            told = merchants.put_environment_merchant(
+                db, joined.vault, joined.terms, config.shop, now=joined.clock(), leave_account=leave_account
+            )
         except Invalid as error:  # what only the books can tell
             raise click.ClickException(" ".join(what_to_set(error.errors))) from None
         except Refused as error:

@@ -67,8 +67,7 @@ def start_attempt(  # noqa: PLR0913 - a use case names all that it touches
         return attempt
     crash_point("attempt.intended")
     order = retrying.run(db, lambda: _ordered(db, terms, merchant, attempt), finds_itself=True)
-    back = f"{order.return_url}/{lang}" if lang else order.return_url
-    order = replace(order, openid=openid, return_url=back)
+    order = replace(order, openid=openid, return_url=order.return_url + (lang and f"/{lang}"))
     outcome = _call(db, gateway, terms, order, clock)
     crash_point("attempt.answered")
     record = partial(_record, db, gateways, terms, attempt, outcome=outcome, now=clock())
@@ -124,6 +123,7 @@ def _intend(
     attempt = _new_attempt(ours, merchant, session, wallet_code, pay_type=pay_type, device=device, now=now)
     try:
         write_with_its_number(db, attempt)
+        _refuse_if_left(db, merchant, session_id)
         crash_point("attempt.before_intent")
         db.commit()
     except IntegrityError:  # somebody was quicker: theirs is the live one
@@ -134,6 +134,14 @@ def _intend(
             raise SessionClosed(session_id) from None
         return winner, False
     return attempt, True
+
+
+def _refuse_if_left(db: Session, merchant: Merchant, session_id: str) -> None:
+    """If the merchant has another account since its gateway was opened: that would be asked in vain. A tap finds it."""
+    account = select(Merchant.app_code, Merchant.mchid).where(Merchant.id == merchant.id)
+    if tuple(db.execute(account).one()) != (merchant.app_code, merchant.mchid):
+        db.rollback()
+        raise SessionClosed(session_id)
 
 
 def _pay_type(
@@ -248,8 +256,7 @@ def _record(
     db: Session, gateways: Gateways, terms: Terms, attempt: Attempt, *, outcome: Outcome, now: datetime
 ) -> None:
     """Commit what became of the call. A success that overtook the answer stays: the table absorbs it."""
-    # Drawn before the first write, which locks SQLite.
-    # On phones too: whoever has the wallet on another one scans it there.
+    # Drawn before the first write, which locks SQLite; on phones too, for whoever has the wallet on another one.
     scannable = not PAY_TYPES[attempt.pay_type].needs_openid
     code = qr.draw(outcome.target) if isinstance(outcome, Accepted) and scannable else None
     touch_session(db, attempt.session_id)  # first: it locks the session, and events carry the new version

@@ -1,15 +1,16 @@
 """Merchants: adding one, knowing one by its key, and the one of the environment."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from checkout.domain import schedule
 from checkout.domain.api_keys import digest_of, new_api_key
 from checkout.domain.errors import Invalid
 from checkout.domain.ids import new_id
-from checkout.domain.lifecycle import LIVE_ATTEMPT, RefundStatus
+from checkout.domain.lifecycle import AttemptStatus, RefundStatus
 from checkout.domain.links import origin_of
 from checkout.domain.shops import Shop, check_shop
 from checkout.domain.vault import Vault
@@ -93,13 +94,14 @@ def _said(shop: Shop) -> dict[str, str]:
 
 
 def put_environment_merchant(
-    db: Session, vault: Vault, terms: Terms, shop: Shop, *, now: datetime
+    db: Session, vault: Vault, terms: Terms, shop: Shop, *, now: datetime, leave_account: bool = False
 ) -> Introduction | None:
     """Create or update the deployment's single merchant and commit; None when nothing new has to be told.
 
     Another webhook secret than before is a rotation, and another address enables the webhook there. Where the
     environment says what it said before, what was changed since stays: a key that leaked does not come back.
-    Raises Invalid, naming also an `account` that cannot be left yet, and Refused for another's key.
+    Raises Invalid, naming also an `account` that cannot be left yet unless `leave_account`, and Refused for
+    another's key.
     """
     its_own = select(Merchant).where(Merchant.from_environment)
     merchant = db.scalar(its_own.with_for_update())  # all of it: the key may change too
@@ -108,11 +110,9 @@ def put_environment_merchant(
     check_shop(shop, http_allowed=terms.http_allowed)
     said = _said(shop)
     news = {name for name in said if said[name] != merchant.environment.get(name, "")}
-    if "webhook_url" not in news:
-        shop = replace(shop, webhook_url=merchant.webhook_url)
-    elif shop.webhook_url and address_is_taken(db, merchant, shop.webhook_url):
-        raise Invalid({"webhook-url": "is the address of another endpoint of this merchant"})
-    _refuse_to_leave_money(db, merchant, shop)
+    shop = _with_address(db, merchant, shop, is_news="webhook_url" in news)
+    if not leave_account and (merchant.app_code, merchant.mchid) != (shop.app_code, shop.mchid or None):
+        _refuse_to_leave_money(db, merchant, now)
     before = {name: getattr(merchant, name) for name in DESCRIBED}
     before["client_key"] = opened(vault, merchant, merchant.client_key_sealed, CLIENT_KEY)
     _describe(merchant, vault, shop)
@@ -121,7 +121,7 @@ def put_environment_merchant(
     if "api_key" in news and shop.api_key and merchant.api_key_digest != said["api_key"]:
         put_main_key(db, merchant, shop.api_key, now)
         changed.append("api_key")
-    if "webhook_secret" in news and shop.webhook_secret and signs_anew(merchant, vault, shop.webhook_secret, now):
+    if _put_secret(merchant, vault, shop.webhook_secret, now, is_news="webhook_secret" in news):
         changed.append("webhook_secret")
     if "webhook_url" in changed:
         _enable_webhook(db, merchant, now)
@@ -133,6 +133,16 @@ def put_environment_merchant(
     return None
 
 
+def _with_address(db: Session, merchant: Merchant, shop: Shop, *, is_news: bool) -> Shop:
+    """With the webhook address that is to be: an empty one takes away only what the environment itself had named."""
+    moved_since = merchant.webhook_url != merchant.environment.get("webhook_url")
+    if not is_news or (moved_since and not shop.webhook_url):
+        return replace(shop, webhook_url=merchant.webhook_url)
+    if shop.webhook_url and address_is_taken(db, merchant, shop.webhook_url):
+        raise Invalid({"webhook-url": "is the address of another endpoint of this merchant"})
+    return shop
+
+
 def _enable_webhook(db: Session, merchant: Merchant, now: datetime) -> None:
     merchant.webhook_gone_at = None
     if merchant.webhook_url:
@@ -140,20 +150,31 @@ def _enable_webhook(db: Session, merchant: Merchant, now: datetime) -> None:
         send_again(db, merchant.id, merchant.webhook_url, now)
 
 
-def _refuse_to_leave_money(db: Session, merchant: Merchant, shop: Shop) -> None:
+def _put_secret(merchant: Merchant, vault: Vault, said: str, now: datetime, *, is_news: bool) -> bool:
+    """Seal the webhook secret anew in any case: the first SECRET_KEY may be another one. True if it is another."""
+    present = opened(vault, merchant, merchant.webhook_secret_sealed, WEBHOOK_SECRET)
+    wanted = (said if is_news or present is None else "") or present
+    return wanted is not None and signs_anew(merchant, vault, wanted, now)
+
+
+def _refuse_to_leave_money(db: Session, merchant: Merchant, now: datetime) -> None:
     """Another account knows nothing of the codes and refunds of this one: what is paid for them would be lost."""
-    if (merchant.app_code, merchant.mchid) == (shop.app_code, shop.mchid or None):
-        return
-    payable = select(func.count()).where(Attempt.merchant_id == merchant.id, Attempt.status.in_(LIVE_ATTEMPT))
+    awaited = (
+        Attempt.merchant_id == merchant.id,
+        Attempt.status != AttemptStatus.SUCCEEDED,
+        Attempt.next_at.is_not(None),
+        Attempt.ends_at > now - timedelta(seconds=schedule.UNANSWERED_AFTER_END),  # then a person looks anyway
+    )
     over = (RefundStatus.SUCCEEDED, RefundStatus.FAILED)
-    going_back = select(func.count()).where(Refund.merchant_id == merchant.id, Refund.status.not_in(over))
-    codes, refunds = db.scalar(payable) or 0, db.scalar(going_back) or 0
+    codes = db.scalar(select(func.count()).where(*awaited)) or 0
+    refunds = db.scalar(select(func.count()).where(Refund.merchant_id == merchant.id, Refund.status.not_in(over)))
     if codes or refunds:
         own = f"{merchant.app_code} {merchant.mchid or ''}".strip()
         raise Invalid(
             {
-                "account": f"only {own} can be asked about its codes that may still be paid ({codes}) and its refunds "
-                f"under way ({refunds}); wait for them, or add the other account as a second merchant (`merchant add`)"
+                "account": f"only {own} can be asked what became of its codes of the last day ({codes}) and its "
+                f"refunds under way ({refunds}). Wait for them, add the other account as a second merchant "
+                "(`merchant add`), or give them up with `db upgrade --leave-account`"
             }
         )
 

@@ -71,7 +71,8 @@ def test_the_export_opens_in_a_spreadsheet(bo: Merchant, sold: list[Any], viewer
 @pytest.mark.parametrize(
     "text",
     ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", " =1", "＝1", "＠SUM", "\u200b=1", "\0=1", "\n=1",
-     "20261122220300115810965119", "000123", "1E5", "1.5e300"],
+     "20261122220300115810965119", "000123", "1E5", "1.5e300", "1E-5", "2026-01",
+     "3/4", "12.50", "1,234", "12:30"],
 )  # fmt: skip
 def test_no_text_is_run_or_changed_by_a_spreadsheet(text: str) -> None:
     assert safe(text).startswith("'")

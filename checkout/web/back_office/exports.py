@@ -20,8 +20,10 @@ COLUMNS = (
 
 # What a spreadsheet takes for a formula, also in the full-width letters of a Chinese keyboard (OWASP, CSV injection).
 _RUNS = re.compile(r"[\s\0]*[=+\-@\t\r\0＝＋－＠]")
-# What Excel would take for a number and show another way: rounded, without its zeros, as a power of ten.
-_RENUMBERED = re.compile(r"[0-9]{12,}|0[0-9]+|[0-9]+(\.[0-9]+)?E[0-9]+", re.ASCII | re.IGNORECASE)
+# What Excel would take for a number or a date and show another way: rounded, without its zeros, as a power of ten.
+_RENUMBERED = re.compile(
+    r"[0-9]{12,}|0[0-9]+|[0-9]+([-/:.,][0-9]+)+|[0-9]+(\.[0-9]+)?E[+-]?[0-9]+", re.ASCII | re.IGNORECASE
+)
 
 
 def heading() -> str:
