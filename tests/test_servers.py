@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import threading
 from collections.abc import Callable
 
 import psycopg
@@ -11,7 +12,7 @@ import requests
 from flask import Flask
 
 from checkout.store.engine import make_engine
-from tests.servers import HttpServer, PostgresServer, Process, free_port
+from tests.servers import HttpServer, PostgresServer, Process, close_books, free_port
 from tests.stories.auditing import violations_in
 from tests.stories.conftest import migrate
 
@@ -61,6 +62,20 @@ def test_the_audit_looks_at_the_books_it_is_given_also_when_those_before_are_gon
         assert violations_in(books) == []
         books.dispose()
         postgres.drop_database(url)
+
+
+def test_a_connection_that_is_given_back_late_is_closed_too(postgres: PostgresServer) -> None:
+    """Found when one was collected in the midst of another test, which its warning failed."""
+    with postgres.borrowed(migrate) as url:
+        books = make_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+        noting = books.connect()
+        held = noting.connection.driver_connection
+        assert held
+        late = threading.Timer(0.5, noting.close)
+        late.start()
+        close_books(books)
+        late.join()
+        assert held.closed
 
 
 def test_a_durable_server_keeps_what_was_committed_before_a_crash() -> None:

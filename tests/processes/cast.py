@@ -28,7 +28,7 @@ from checkout.store.models import Attempt, Event, Payment, TradeNo
 from checkout.web.context import Parts, parts_of
 from config import Config
 from sandbox import Credential, Ledger, create_sandbox
-from tests.servers import HttpServer, Process, free_port, python_script
+from tests.servers import HttpServer, Process, close_books, free_port, python_script
 from tests.stories.cast import DESKTOP, Clock, Inbox
 
 PATIENCE = 20.0  # seconds to wait for what takes two
@@ -124,7 +124,7 @@ class Deployment:
         try:
             yield instance
         finally:
-            instance.parts.engine.dispose()
+            close_books(instance.parts.engine)
 
     @contextmanager
     def web(self, crash_at: str) -> Iterator[Process]:

@@ -26,7 +26,7 @@ from checkout.store.models import Attempt, CheckoutSession, Delivery, Refund
 from checkout.web.context import Parts, parts_of
 from config import Config
 from sandbox import Credential, Ledger, Scenario, create_sandbox, deliver_due
-from tests.servers import HttpServer
+from tests.servers import HttpServer, close_books
 from tests.stories.auditing import violations_in
 from tests.wsgi import session_to
 
@@ -285,4 +285,4 @@ class World:
         return len(self.ledger.calls("/trade/v1/query"))
 
     def close(self) -> None:
-        self.parts.engine.dispose()
+        close_books(self.parts.engine)
