@@ -17,7 +17,8 @@ from checkout.services.merchants import add_merchant
 from checkout.store.migrating import upgrade
 from checkout.web.context import parts_of
 from config import Config
-from tests.servers import PostgresServer, Process, free_port, python_script
+from tests.databases import PostgresServer
+from tests.servers import Process, free_port, python_script
 
 DESKTOP = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 BROWSER = {"User-Agent": DESKTOP, "Accept-Encoding": "gzip, deflate", "Accept-Language": "en"}

@@ -24,7 +24,7 @@ from checkout.store.migrating import upgrade
 from checkout.store.searching import digest_of
 from checkout.web.context import parts_of
 from config import Config
-from tests.servers import PostgresServer
+from tests.databases import PostgresServer
 
 PAYMENTS = 1_000_000
 CALLS = 500

@@ -18,7 +18,8 @@ from sqlalchemy import Engine, event
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.compiled import share
-from tests.servers import HttpServer, PostgresServer
+from tests.databases import PostgresServer
+from tests.servers import HttpServer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 import trustme
 
+from tests.databases import PostgresServer
 from tests.proxy import (
     BLACK_HOLE,
     LOOPBACK,
@@ -27,7 +28,7 @@ from tests.proxy import (
     delayed,
     dripping,
 )
-from tests.servers import PostgresServer, wait_until
+from tests.servers import wait_until
 
 RESETS = (ConnectionResetError, BrokenPipeError)  # which one, depends on who was quicker
 SHORT = 0.3  # seconds in which nothing must come

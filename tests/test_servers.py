@@ -12,7 +12,8 @@ import requests
 from flask import Flask
 
 from checkout.store.engine import make_engine
-from tests.servers import HttpServer, PostgresServer, Process, close_books, free_port
+from tests.databases import PostgresServer, close_books
+from tests.servers import HttpServer, Process, free_port
 from tests.stories.auditing import violations_in
 from tests.stories.conftest import migrate
 

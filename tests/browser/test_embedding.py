@@ -66,6 +66,12 @@ def frame_of(ada: Person) -> FrameLocator:
     return ada.page.frame_locator("dialog iframe")
 
 
+def presses_pay_now(ada: Person, shop: str, session: dict[str, Any]) -> None:
+    ada.opens(f"{shop}/?pay={session['url']}")
+    ada.page.wait_for_function("self.Sampan")
+    ada.page.get_by_role("link", name="Pay now").click()
+
+
 def sees(ada: Person, stage: str) -> None:
     expect(frame_of(ada).locator(f"main[data-stage={stage}]")).to_be_visible(timeout=SOON)
 
@@ -112,9 +118,7 @@ def test_the_shop_hears_of_a_payment_on_the_phone_that_scanned_the_checkout(
     ensemble: Ensemble, person: Callable[..., Person], shop: str, session: dict[str, Any]
 ) -> None:
     ada = person()
-    ada.opens(f"{shop}/?pay={session['url']}")
-    ada.page.wait_for_function("self.Sampan")
-    ada.page.get_by_role("link", name="Pay now").click()
+    presses_pay_now(ada, shop, session)
     sees(ada, "choose")
     frame_of(ada).get_by_text("Pay on another device").click()
     frame_of(ada).get_by_role("link", name="Show it as a code to scan").click()
@@ -150,9 +154,7 @@ def test_a_window_that_is_too_small_shows_the_page_itself(
     person: Callable[..., Person], shop: str, session: dict[str, Any]
 ) -> None:
     ada = person(viewport={"width": 280, "height": 360})
-    ada.opens(f"{shop}/?pay={session['url']}")
-    ada.page.wait_for_function("self.Sampan")
-    ada.page.get_by_role("link", name="Pay now").click()
+    presses_pay_now(ada, shop, session)
     ada.page.wait_for_url(session["url"])
     ada.sees("choose")
 
@@ -161,9 +163,7 @@ def test_inside_alipay_the_sheet_opens_on_the_window_and_not_in_a_frame(
     ensemble: Ensemble, person: Callable[..., Person], shop: str, session: dict[str, Any]
 ) -> None:
     ada = person(PHONE, user_agent=INSIDE)
-    ada.opens(f"{shop}/?pay={session['url']}")
-    ada.page.wait_for_function("self.Sampan")
-    ada.page.get_by_role("link", name="Pay now").click()
+    presses_pay_now(ada, shop, session)
     ada.page.wait_for_url(session["url"])
     ada.page.locator("dialog button[value=sheet-pay]").click()
     ada.sees("paid")
@@ -183,9 +183,7 @@ def test_on_a_phone_the_wallet_opens_in_the_window_and_not_in_the_frame(
     person: Callable[..., Person], shop: str, session: dict[str, Any]
 ) -> None:
     ada = person(PHONE)
-    ada.opens(f"{shop}/?pay={session['url']}")
-    ada.page.wait_for_function("self.Sampan")
-    ada.page.get_by_role("link", name="Pay now").click()
+    presses_pay_now(ada, shop, session)
     sees(ada, "choose")
     frame_of(ada).locator("button[value=alipay]").click()
     ada.page.wait_for_url("**/sandbox/wallet/*")

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
+from tests.databases import PostgresServer
 from tests.proxy import FaultProxy
-from tests.servers import HttpServer, PostgresServer
+from tests.servers import HttpServer
 from tests.stories.cast import Inbox, Merchant, Shopper, World
 from tests.stories.conftest import migrate
 

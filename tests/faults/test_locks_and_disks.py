@@ -17,6 +17,7 @@ from sqlalchemy import event, text
 from checkout.store import retrying
 from checkout.store.models import Attempt, CheckoutSession
 from config import BadSetting, Config
+from tests.databases import PostgresServer
 from tests.faults.fragile import (
     IN_TIME,
     all_goes_well,
@@ -30,7 +31,7 @@ from tests.faults.fragile import (
     server,
     world_on,
 )
-from tests.servers import HttpServer, PostgresServer, Process, free_port, wait_until
+from tests.servers import HttpServer, Process, free_port, wait_until
 from tests.stories.cast import Inbox, Merchant, Shopper, World
 from tests.stories.conftest import migrate
 

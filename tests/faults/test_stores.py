@@ -10,6 +10,7 @@ from sqlalchemy import event
 
 from checkout.services.enquiries import enquire_next
 from checkout.store.models import CheckoutSession, GatewayWord, Refund
+from tests.databases import PostgresServer
 from tests.faults.fragile import (
     COMMIT,
     all_goes_well,
@@ -23,7 +24,6 @@ from tests.faults.fragile import (
     server,
 )
 from tests.proxy import FaultProxy
-from tests.servers import PostgresServer
 from tests.stories.cast import World
 
 __all__ = ["far", "fragile", "proxy", "server"]

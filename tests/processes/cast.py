@@ -28,7 +28,8 @@ from checkout.store.models import Attempt, Event, Payment, TradeNo
 from checkout.web.context import Parts, parts_of
 from config import Config
 from sandbox import Credential, Ledger, create_sandbox
-from tests.servers import HttpServer, Process, close_books, free_port, python_script
+from tests.databases import close_books
+from tests.servers import HttpServer, Process, free_port, python_script
 from tests.stories.cast import DESKTOP, Clock, Inbox
 
 PATIENCE = 20.0  # seconds to wait for what takes two

@@ -14,11 +14,12 @@ import pytest
 from sqlalchemy import select
 
 from checkout.store.models import CheckoutSession, Refund
+from tests.databases import PostgresServer
 from tests.proofs.nursery import KILLED, Errand, Nursery
 from tests.proofs.roads import LIFE, ROADS, reference
 from tests.proofs.scale import Tally
 from tests.proofs.stage import Stage, differences, settled_in
-from tests.servers import HttpServer, PostgresServer
+from tests.servers import HttpServer
 from tests.stories.cast import NOON, Inbox
 from tests.stories.conftest import migrate
 

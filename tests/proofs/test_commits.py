@@ -17,10 +17,11 @@ from checkout.services.deliveries import deliver_next
 from checkout.services.enquiries import enquire_next
 from checkout.services.returning import move_next_refund
 from checkout.store.models import CheckoutSession, Event
+from tests.databases import PostgresServer
 from tests.proofs.scale import Scale, Tally
 from tests.proofs.stage import Stage, differences, settled_in
 from tests.proxy import FaultProxy
-from tests.servers import HttpServer, PostgresServer
+from tests.servers import HttpServer
 from tests.stories.cast import Inbox, Merchant
 from tests.stories.conftest import migrate
 

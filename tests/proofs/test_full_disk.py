@@ -15,9 +15,10 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from checkout.store.models import CheckoutSession
+from tests.databases import PostgresServer
 from tests.proofs.scale import Tally
 from tests.proofs.stage import Stage, differences, settled_in
-from tests.servers import HttpServer, PostgresServer
+from tests.servers import HttpServer
 from tests.stories.cast import Inbox, Merchant
 from tests.stories.conftest import migrate
 

@@ -15,9 +15,10 @@ from sqlalchemy import select
 
 from checkout.store.models import CheckoutSession
 from sandbox import deliver_due
+from tests.databases import PostgresServer
 from tests.processes.cast import Deployment, Instance
 from tests.proofs.scale import Scale, Tally
-from tests.servers import PostgresServer, wait_until
+from tests.servers import wait_until
 from tests.stories.conftest import migrate
 
 BUYERS, BROWSERS = 2, 4  # no more buyers than the gateway's budget allows, or it would be the budget that is measured

@@ -14,10 +14,11 @@ import psycopg
 import pytest
 
 from checkout.services.audit import audit
+from tests.databases import PostgresServer
 from tests.proofs.scale import Scale, Tally
 from tests.proofs.soaking import Customer, Deployment, children, weight
 from tests.proofs.stage import Stage, differences
-from tests.servers import PostgresServer, Process
+from tests.servers import Process
 from tests.stories.conftest import migrate
 
 CUSTOMERS = 3

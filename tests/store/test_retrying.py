@@ -23,8 +23,8 @@ from checkout.store.engine import (
     unhurried,
     writing_sessions,
 )
+from tests.databases import PostgresServer
 from tests.proxy import BLACK_HOLE, PASSES, FaultProxy
-from tests.servers import PostgresServer
 
 COMMIT = b"COMMIT\0"
 SLACK = 5.0  # a loaded machine

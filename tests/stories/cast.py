@@ -26,7 +26,8 @@ from checkout.store.models import Attempt, CheckoutSession, Delivery, Refund
 from checkout.web.context import Parts, parts_of
 from config import Config
 from sandbox import Credential, Ledger, Scenario, create_sandbox, deliver_due
-from tests.servers import HttpServer, close_books
+from tests.databases import close_books
+from tests.servers import HttpServer
 from tests.stories.auditing import violations_in
 from tests.wsgi import session_to
 
