@@ -8,15 +8,15 @@ from sqlalchemy.orm import Session
 
 from checkout.domain.errors import GatewayError, GatewayRefused, Invalid, Refused, TooManyAttempts
 from checkout.domain.ids import new_trade_no
-from checkout.domain.lifecycle import RefundStatus
 from checkout.domain.vault import CannotOpen
 from checkout.gateway.accounts import Account, Gateways
 from checkout.gateway.codes import Class, look_up
 from checkout.services.chronicle import write_down
 from checkout.services.endpoints import Errand
 from checkout.services.hearers import locked_merchant
-from checkout.store.models import Attempt, Merchant, Refund
+from checkout.store.models import Merchant
 from checkout.store.oversight import AuditEntry
+from checkout.store.payable import under_way
 
 # Where a shop may have its credentials (qfpay.md section 1). Any other address is the operator's to allow: whoever
 # could name one would make us call it.
@@ -124,21 +124,13 @@ def put_credentials(db: Session, gateways: Gateways, errand: Errand, wish: Crede
 def _refuse_if_fixed(db: Session, merchant: Merchant, wish: CredentialsWish) -> None:
     if merchant.from_environment:
         raise Refused("These credentials are set where this service runs")
-    if _is_another_account(merchant, wish) and _is_under_way(db, merchant.id):
+    if _is_another_account(merchant, wish) and any(under_way(db, merchant.id)):
         raise Refused("Payments or refunds of the present account are under way; try again when they are done")
 
 
 def _is_another_account(merchant: Merchant, wish: CredentialsWish) -> bool:
     present = (merchant.app_code, merchant.base_url, merchant.mchid or "")
     return present != (wish.app_code, wish.base_url, wish.mchid)
-
-
-def _is_under_way(db: Session, merchant_id: str) -> bool:
-    asked_about = exists().where(Attempt.merchant_id == merchant_id, Attempt.next_at.is_not(None))
-    going_back = exists().where(
-        Refund.merchant_id == merchant_id, Refund.status.not_in([RefundStatus.SUCCEEDED, RefundStatus.FAILED])
-    )
-    return bool(db.scalar(select(asked_about | going_back)))
 
 
 def _store(db: Session, errand: Errand, wish: CredentialsWish, candidate: Candidate) -> None:

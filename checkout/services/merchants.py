@@ -1,16 +1,14 @@
 """Merchants: adding one, knowing one by its key, and the one of the environment."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from checkout.domain import schedule
 from checkout.domain.api_keys import digest_of, new_api_key
 from checkout.domain.errors import Invalid
 from checkout.domain.ids import new_id
-from checkout.domain.lifecycle import AttemptStatus, RefundStatus
 from checkout.domain.links import origin_of
 from checkout.domain.shops import Shop, check_shop
 from checkout.domain.vault import Vault
@@ -23,7 +21,8 @@ from checkout.services.events import send_again
 from checkout.services.hearers import locked_merchant, take_over
 from checkout.services.terms import Terms
 from checkout.services.webhook_secrets import WEBHOOK_SECRET, new_webhook_secret, opened, signs_anew
-from checkout.store.models import Attempt, Merchant, Refund
+from checkout.store.models import Merchant
+from checkout.store.payable import under_way
 
 DESCRIBED = (
     "name",
@@ -112,7 +111,7 @@ def put_environment_merchant(
     news = {name for name in said if said[name] != merchant.environment.get(name, "")}
     shop = _with_address(db, merchant, shop, is_news="webhook_url" in news)
     if not leave_account and (merchant.app_code, merchant.mchid) != (shop.app_code, shop.mchid or None):
-        _refuse_to_leave_money(db, merchant, now)
+        _refuse_to_leave_money(db, merchant)
     before = {name: getattr(merchant, name) for name in DESCRIBED}
     before["client_key"] = opened(vault, merchant, merchant.client_key_sealed, CLIENT_KEY)
     _describe(merchant, vault, shop)
@@ -157,17 +156,9 @@ def _put_secret(merchant: Merchant, vault: Vault, said: str, now: datetime, *, i
     return wanted is not None and signs_anew(merchant, vault, wanted, now)
 
 
-def _refuse_to_leave_money(db: Session, merchant: Merchant, now: datetime) -> None:
+def _refuse_to_leave_money(db: Session, merchant: Merchant) -> None:
     """Another account knows nothing of the codes and refunds of this one: what is paid for them would be lost."""
-    awaited = (
-        Attempt.merchant_id == merchant.id,
-        Attempt.status != AttemptStatus.SUCCEEDED,
-        Attempt.next_at.is_not(None),
-        Attempt.ends_at > now - timedelta(seconds=schedule.UNANSWERED_AFTER_END),  # then a person looks anyway
-    )
-    over = (RefundStatus.SUCCEEDED, RefundStatus.FAILED)
-    codes = db.scalar(select(func.count()).where(*awaited)) or 0
-    refunds = db.scalar(select(func.count()).where(Refund.merchant_id == merchant.id, Refund.status.not_in(over)))
+    codes, refunds = under_way(db, merchant.id)
     if codes or refunds:
         own = f"{merchant.app_code} {merchant.mchid or ''}".strip()
         raise Invalid(

@@ -48,8 +48,8 @@ def safe(text: str) -> str:
 
 
 def _pairs(details: dict[str, str]) -> str:
-    """The merchant's own pairs as JSON in one cell, which no spreadsheet runs: it begins with a brace."""
-    return json.dumps(details, ensure_ascii=False) if details else ""
+    """The merchant's own pairs as JSON in one cell."""
+    return safe(json.dumps(details, ensure_ascii=False)) if details else ""
 
 
 def _time(moment: datetime, zone: Any) -> str:
